@@ -1,0 +1,1 @@
+"""Omnigraph: a typed property graph database with branches, on a directory or an object store."""

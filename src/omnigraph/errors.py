@@ -1,0 +1,237 @@
+"""The errors of Omnigraph: one tree, grouped by what a caller can do about them.
+
+Every leaf has a stable ``code`` (the wire word of the error envelope), its facts as attributes, and a message that keeps
+the contractual text in one piece. ``kind`` is finer than ``code`` and is stable too: programs may match on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open byte range of a source text, with the place a person would look at.
+
+    ``line`` and ``column`` count from 1; ``column`` counts characters.
+    """
+
+    start: int
+    end: int
+    line: int
+    column: int
+
+
+class OmnigraphError(Exception):
+    """Base of every error that Omnigraph raises on purpose."""
+
+    code: ClassVar[str] = "internal"
+    kind: ClassVar[str] = "internal"
+    http_status: ClassVar[int] = 500
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def facts(self) -> dict[str, Any]:  # Any: JSON values of the error envelope
+        """Return the optional members of the error envelope, without ``error`` and ``code``."""
+        return {}
+
+
+# --- fix the input -----------------------------------------------------------------------------------------------------
+
+
+class BadRequest(OmnigraphError):
+    """The caller's input cannot be carried out as it stands."""
+
+    code = "bad_request"
+    kind = "bad_request"
+    http_status = 400
+
+
+class ParseError(BadRequest):
+    """A source text does not follow the grammar, or builds no valid tree. The message starts ``parse error: ``."""
+
+    kind = "parse_error"
+
+    def __init__(self, message: str, *, span: Span | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.span = span
+
+
+class CatalogError(BadRequest):
+    """The declarations of a schema do not fit together. The message starts ``catalog error: ``."""
+
+    kind = "catalog_error"
+
+
+class TypeCheckError(BadRequest):
+    """A query does not fit the schema. The message starts ``type error: ``; ``rule`` is T1…, X1… or empty."""
+
+    kind = "type_error"
+
+    def __init__(self, message: str, *, rule: str = "", span: Span | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.rule = rule
+        self.span = span
+
+
+class PlanError(BadRequest):
+    """A checked query has no plan. The message starts ``plan error: ``."""
+
+    kind = "plan_error"
+
+
+class ExecutionError(BadRequest):
+    """A query failed on the values it met while it ran."""
+
+    kind = "execution_error"
+
+
+class InvalidValue(BadRequest):
+    """A value of a write does not fit its property."""
+
+    kind = "invalid_value"
+
+
+class ConstraintViolation(BadRequest):
+    """A write would publish data that breaks its own schema."""
+
+    kind = "constraint_violation"
+
+
+class InvalidSetting(BadRequest):
+    """An argument, an environment variable or a configuration file cannot be used."""
+
+    kind = "invalid_setting"
+
+
+class ResourceLimitExceeded(BadRequest):
+    """A request passed a named limit and was ended; nothing was changed."""
+
+    kind = "resource_limit"
+
+    def __init__(self, resource: str, actual: int | float, limit: int | float, *, hint: str | None = None) -> None:
+        super().__init__(f"resource limit exceeded for {resource}: actual {actual}, limit {limit}", hint=hint)
+        self.resource, self.actual, self.limit = resource, actual, limit
+
+    def facts(self) -> dict[str, Any]:  # Any: JSON values
+        return {"resource_limit": {"resource": self.resource, "limit": self.limit, "actual": self.actual}}
+
+
+class UpgradeRequired(BadRequest):
+    """The graph was written by a newer format. The message holds ``upgrade omnigraph``."""
+
+    kind = "upgrade_required"
+
+
+# --- look elsewhere ----------------------------------------------------------------------------------------------------
+
+
+class NotFound(OmnigraphError):
+    """A graph, branch, commit or entity that was named does not exist."""
+
+    code = "not_found"
+    kind = "not_found"
+    http_status = 404
+
+
+class HistoryReclaimed(NotFound):
+    """A commit exists but its rows were removed by ``cleanup`` or a hard drop."""
+
+    kind = "history_reclaimed"
+    http_status = 410
+
+
+# --- resolve, then try again -------------------------------------------------------------------------------------------
+
+
+class Conflict(OmnigraphError):
+    """What is stored does not allow the write."""
+
+    code = "conflict"
+    kind = "conflict"
+    http_status = 409
+
+
+class KeyConflict(Conflict):
+    """An append met an id that is stored already."""
+
+    kind = "key_conflict"
+
+    def __init__(self, table_key: str, row_id: str) -> None:
+        super().__init__(
+            f"key conflict: {table_key} already has id '{row_id}'",
+            hint="use merge mode to replace stored rows, or give the record another id",
+        )
+        self.table_key, self.row_id = table_key, row_id
+
+    def facts(self) -> dict[str, Any]:  # Any: JSON values
+        return {"key_conflict": {"table_key": self.table_key, "row_id": self.row_id}}
+
+
+class WriteConflict(Conflict):
+    """Other commits kept landing first; a fresh run of the same write is the right reaction."""
+
+    kind = "manifest_conflict"
+
+    def __init__(self, table_key: str, expected: int, actual: int) -> None:
+        super().__init__(
+            f"stale view of '{table_key}': expected manifest table version {expected} but current is {actual}"
+            " — refresh and retry"
+        )
+        self.table_key, self.expected, self.actual = table_key, expected, actual
+
+    def facts(self) -> dict[str, Any]:  # Any: JSON values
+        conflict = {"table_key": self.table_key, "expected": self.expected, "actual": self.actual}
+        return {"manifest_conflict": conflict}
+
+
+class PreconditionFailed(Conflict):
+    """The branch head is no longer the commit that the caller named; nothing was written."""
+
+    kind = "precondition_failed"
+    http_status = 412
+    exit_status = 4
+
+    def __init__(self, expected: str, actual: str | None) -> None:
+        super().__init__(
+            f"precondition failed: expected head commit '{expected}' but it is '{actual}'",
+            hint="read the branch again and repeat the write on what you find",
+        )
+        self.expected, self.actual = expected, actual
+
+    def facts(self) -> dict[str, Any]:  # Any: JSON values
+        failure = {"expected": self.expected}
+        if self.actual is not None:
+            failure["actual"] = self.actual
+        return {"precondition_failure": failure}
+
+
+# --- ask for access ----------------------------------------------------------------------------------------------------
+
+
+class Forbidden(OmnigraphError):
+    """The policy denies the action to this actor."""
+
+    code = "forbidden"
+    kind = "forbidden"
+    http_status = 403
+
+
+# --- report ------------------------------------------------------------------------------------------------------------
+
+
+class StorageError(OmnigraphError):
+    """The object store failed or holds something that cannot be read. The message starts ``storage: ``."""
+
+    kind = "storage"
+
+
+class CorruptObject(StorageError):
+    """A stored object is not what its name and checksum promise."""
+
+    kind = "corrupt_object"
