@@ -1,0 +1,41 @@
+"""Commits and the state a branch shows at one of them."""
+
+from __future__ import annotations
+
+from omnigraph.wire.encoding import Shape
+
+
+class CommitInfo(Shape, frozen=True, gc=False):
+    """One commit. ``manifest_branch`` is null for main; ``created_at`` counts microseconds since the epoch."""
+
+    graph_commit_id: str
+    manifest_branch: str | None
+    manifest_version: int
+    parent_commit_id: str | None
+    merged_parent_commit_id: str | None
+    actor_id: str | None
+    created_at: int
+
+
+class CommitListOutput(Shape, frozen=True, gc=False):
+    """The history of one branch, oldest first unless another order was asked for."""
+
+    commits: list[CommitInfo]
+
+
+class TableInfo(Shape, frozen=True, gc=False):
+    """One type of a branch: ``table_version`` changes exactly when the type's rows do; ``table_path`` is opaque."""
+
+    table_key: str
+    table_path: str
+    table_version: int
+    table_branch: str | None
+    row_count: int
+
+
+class SnapshotOutput(Shape, frozen=True, gc=False):
+    """Every live type of a branch, sorted by ``table_key``."""
+
+    branch: str
+    manifest_version: int
+    tables: list[TableInfo]

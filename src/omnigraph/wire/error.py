@@ -1,0 +1,69 @@
+"""The error envelope of HTTP answers, and of the last line of standard error under ``--json``."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from omnigraph.errors import OmnigraphError
+from omnigraph.wire.encoding import Shape
+
+
+class MergeConflictInfo(Shape, frozen=True, gc=False):
+    """One row that two branches changed in ways that do not fit together; ``row_id`` is null for a whole table."""
+
+    table_key: str
+    row_id: str | None
+    kind: str
+    message: str
+
+
+class ManifestConflictInfo(Shape, frozen=True, gc=False):
+    """The version of a type that a write expected and the one that it met."""
+
+    table_key: str
+    expected: int
+    actual: int
+
+
+class KeyConflictInfo(Shape, frozen=True, gc=False):
+    """The stored row that an append met."""
+
+    table_key: str
+    row_id: str
+
+
+class PreconditionFailureInfo(Shape, frozen=True, gc=False):
+    """The head that a conditional write named and the one that it met."""
+
+    expected: str
+    actual: str | UnsetType = UNSET
+
+
+class ResourceLimitInfo(Shape, frozen=True, gc=False):
+    """The limit that a request passed."""
+
+    resource: str
+    limit: int | float
+    actual: int | float
+
+
+class ErrorOutput(Shape, frozen=True, gc=False):
+    """One error: its sentence, its code, and the facts that a program can act on."""
+
+    error: str
+    code: str | UnsetType = UNSET
+    merge_conflicts: list[MergeConflictInfo] | UnsetType = UNSET
+    manifest_conflict: ManifestConflictInfo | UnsetType = UNSET
+    key_conflict: KeyConflictInfo | UnsetType = UNSET
+    precondition_failure: PreconditionFailureInfo | UnsetType = UNSET
+    resource_limit: ResourceLimitInfo | UnsetType = UNSET
+    hint: str | UnsetType = UNSET
+
+    @classmethod
+    def of(cls, error: OmnigraphError) -> ErrorOutput:
+        """Describe ``error`` with its facts."""
+        document: dict[str, object] = {"error": error.message, "code": error.code, **error.facts()}
+        if error.hint is not None:
+            document["hint"] = error.hint
+        return msgspec.convert(document, cls)
