@@ -1,0 +1,83 @@
+"""The object store: the one door to everything that is kept under a graph root, Lance's own files apart.
+
+Keys are relative to the root, with ``/`` between segments. Every implementation maps the errors of its library to
+`omnigraph.errors`; nothing lower escapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from omnigraph.errors import StorageError
+
+
+class ObjectMissing(StorageError):
+    """There is no object under this key."""
+
+    kind = "object_missing"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"storage: object '{key}' not found")
+        self.key = key
+
+
+class ObjectExists(StorageError):
+    """A put-if-absent met an object that is there already."""
+
+    kind = "object_exists"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"storage: object '{key}' already exists")
+        self.key = key
+
+
+class OutcomeUnknown(StorageError):
+    """A put was sent and its answer never came: the object may be there or not."""
+
+    kind = "outcome_unknown"
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(f"storage: the outcome of writing '{key}' is unknown: {why}")
+        self.key = key
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One entry of a listing. ``modified_s`` is seconds since 1970."""
+
+    key: str
+    size_bytes: int
+    modified_s: float
+
+
+class ObjectStore(Protocol):
+    """Objects under one root. All methods may be called from several threads."""
+
+    @property
+    def uri(self) -> str:
+        """The root, without trailing slash, in a form that Lance opens."""
+
+    def get(self, key: str) -> bytes:
+        """Return an object. Raises ObjectMissing."""
+
+    def get_range(self, key: str, offset: int, size_bytes: int) -> bytes:
+        """Return ``size_bytes`` bytes from ``offset``. Raises ObjectMissing, and StorageError when the object is shorter."""
+
+    def exists(self, key: str) -> bool: ...
+
+    def put_new(self, key: str, data: bytes) -> None:
+        """Write an object that must not exist; durable on return. Raises ObjectExists, OutcomeUnknown."""
+
+    def put(self, key: str, data: bytes, *, durable: bool = False) -> None:
+        """Write an object, replacing whatever is there. For hints and readable copies only."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object; it is no error if it is not there."""
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Yield the objects whose key starts with ``prefix`` (which ends with ``/`` or is empty), in no order."""
+
+    def sync_tree(self, prefix: str, newer_than_s: float) -> None:
+        """Make files durable that a library wrote under ``prefix`` since a moment; nothing to do on object stores."""
