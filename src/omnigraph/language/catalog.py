@@ -1,11 +1,16 @@
-"""The catalog: what a valid schema declares, in the form every other room asks it for."""
+"""The catalog: what a valid schema declares, in the form every other room asks it for.
+
+Structs of msgspec rather than dataclasses: a frozen dataclass costs forty times as much to define (1 ms against 25 µs, and
+every process pays it at start) and eight times as much to make.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
+
+from msgspec import Struct, field
 
 
 class Scalar(Enum):
@@ -37,8 +42,7 @@ class Scalar(Enum):
         return self.is_integer or self.is_float
 
 
-@dataclass(frozen=True, slots=True)
-class PropertyType:
+class PropertyType(Struct, frozen=True):
     """The type of a property, a parameter or an expression.
 
     ``dimension`` is set for vectors only, ``enum_values`` (sorted bytewise) for enums only (their scalar is ``STRING``).
@@ -63,8 +67,7 @@ class PropertyType:
         return name + "?" if self.nullable else name
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
+class Annotation(Struct, frozen=True):
     """An annotation as written; values are kept as strings."""
 
     name: str
@@ -72,8 +75,7 @@ class Annotation:
     kwargs: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """``@range``: inclusive bounds, either may be missing."""
 
     property_name: str
@@ -81,24 +83,21 @@ class Range:
     maximum: int | float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """``@check``: a pattern that is searched in the text, not anchored."""
 
     property_name: str
     pattern: str
 
 
-@dataclass(frozen=True, slots=True)
-class Embed:
+class Embed(Struct, frozen=True):
     """``@embed``: the text property that a vector was made from."""
 
     source: str
     model: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Property:
+class Property(Struct, frozen=True):
     """A property of a type, its own or copied from an interface."""
 
     name: str
@@ -107,8 +106,7 @@ class Property:
     embed: Embed | None = None
 
 
-@dataclass(frozen=True)
-class EntityType:
+class EntityType(Struct, frozen=True, dict=True):
     """What node and edge types have in common.
 
     ``properties`` stand in declaration order (own first, then those of interfaces). ``unique`` and ``index`` hold the
@@ -131,8 +129,7 @@ class EntityType:
         return frozenset(columns[0] for columns in self.index if len(columns) == 1)
 
 
-@dataclass(frozen=True)
-class NodeType(EntityType):
+class NodeType(EntityType, frozen=True, dict=True):
     """A node type. ``key`` holds the members of ``@key`` in byte order of their names, or is empty."""
 
     key: tuple[str, ...] = ()
@@ -145,8 +142,7 @@ class NodeType(EntityType):
         return f"node:{self.name}"
 
 
-@dataclass(frozen=True)
-class EdgeType(EntityType):
+class EdgeType(EntityType, frozen=True, dict=True):
     """An edge type between two node types. ``cardinality`` is ``(min, max or None)``."""
 
     source: str = ""
@@ -158,16 +154,14 @@ class EdgeType(EntityType):
         return f"edge:{self.name}"
 
 
-@dataclass(frozen=True)
-class InterfaceType:
+class InterfaceType(Struct, frozen=True):
     """An interface: properties that node types copy."""
 
     name: str
     properties: Mapping[str, Property]
 
 
-@dataclass(frozen=True)
-class Catalog:
+class Catalog(Struct, frozen=True, dict=True):
     """A whole valid schema. ``source`` is the text it was compiled from, ``digest`` its canonical ``sha256:`` hash."""
 
     nodes: Mapping[str, NodeType]

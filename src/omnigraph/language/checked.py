@@ -14,8 +14,9 @@ Variables are named without their dollar sign. Every ``$_`` gets a name of its o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias, Union
+
+from msgspec import Struct
 
 from omnigraph.language.catalog import PropertyType
 
@@ -30,24 +31,21 @@ TextFunction = Literal["search", "fuzzy", "match_text"]
 # --- expressions -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(Struct, frozen=True):
     """A literal. Its value already has the kind of ``type``."""
 
     value: Value
     type: PropertyType
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterRef:
+class ParameterRef(Struct, frozen=True):
     """``$k`` where ``k`` is a declared parameter."""
 
     name: str
     type: PropertyType
 
 
-@dataclass(frozen=True, slots=True)
-class PropertyRef:
+class PropertyRef(Struct, frozen=True):
     """``$x.p``; in a mutation predicate or assignment ``variable`` is empty and the row itself is meant.
 
     On an edge ``from`` and ``to`` are spelt ``src`` and ``dst``.
@@ -58,8 +56,7 @@ class PropertyRef:
     type: PropertyType
 
 
-@dataclass(frozen=True, slots=True)
-class EntityRef:
+class EntityRef(Struct, frozen=True):
     """``$x``: the id of the bound node or edge, a string (null when an optional block left it unbound)."""
 
     variable: str
@@ -67,8 +64,7 @@ class EntityRef:
     type_name: str
 
 
-@dataclass(frozen=True, slots=True)
-class WholeRef:
+class WholeRef(Struct, frozen=True):
     """``$x.*``: the bound node or edge as an object (section 30.12)."""
 
     variable: str
@@ -76,13 +72,11 @@ class WholeRef:
     type_name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
+class Now(Struct, frozen=True):
     """``now()``: the instant at which the query started."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
+class Arithmetic(Struct, frozen=True):
     """A binary operation on numbers (section 30.7). A unary minus is ``0 - operand`` of the operand's type."""
 
     operator: ArithmeticOperator
@@ -91,8 +85,7 @@ class Arithmetic:
     type: PropertyType
 
 
-@dataclass(frozen=True, slots=True)
-class Aggregate:
+class Aggregate(Struct, frozen=True):
     """An aggregate; ``argument`` is None for ``count(*)``."""
 
     function: AggregateFunction
@@ -101,8 +94,7 @@ class Aggregate:
     type: PropertyType
 
 
-@dataclass(frozen=True, slots=True)
-class TextMatch:
+class TextMatch(Struct, frozen=True):
     """``search``, ``match_text`` or ``fuzzy`` over a String property. ``edits`` is given for ``fuzzy`` only."""
 
     function: TextFunction
@@ -111,24 +103,21 @@ class TextMatch:
     edits: Expression | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Nearest:
+class Nearest(Struct, frozen=True):
     """``nearest``: ascending L2 distance to a vector, or to a text that is embedded at run time."""
 
     field: PropertyRef
     query: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Bm25:
+class Bm25(Struct, frozen=True):
     """``bm25``: descending BM25 score."""
 
     field: PropertyRef
     query: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Rrf:
+class Rrf(Struct, frozen=True):
     """``rrf``: reciprocal rank fusion of two rankings of one variable; ``k`` is None for the default."""
 
     first: Nearest | Bm25
@@ -136,8 +125,7 @@ class Rrf:
     k: Expression | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AliasRef:
+class AliasRef(Struct, frozen=True):
     """A bare word in ``order``: the name of a projection. It may be unknown; that is found at run time."""
 
     name: str
@@ -164,8 +152,7 @@ Expression: TypeAlias = (
 # --- conditions --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(Struct, frozen=True):
     """``left op right`` over scalars. True or not true; null on either side is not true."""
 
     operator: CompareOperator
@@ -173,24 +160,21 @@ class Compare:
     right: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Contains:
+class Contains(Struct, frozen=True):
     """``list contains item``."""
 
     container: Expression
     item: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class IsNull:
+class IsNull(Struct, frozen=True):
     """``operand is null``, or with ``negated`` ``is not null``."""
 
     operand: Expression
     negated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class In:
+class In(Struct, frozen=True):
     """``operand in container``; a literal list is a ``Constant`` of a list type. With ``negated``: ``not in``."""
 
     operand: Expression
@@ -198,29 +182,25 @@ class In:
     negated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class TextCondition:
+class TextCondition(Struct, frozen=True):
     """A text predicate as a condition."""
 
     match: TextMatch
 
 
-@dataclass(frozen=True, slots=True)
-class And:
+class And(Struct, frozen=True):
     """All hold."""
 
     items: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Or:
+class Or(Struct, frozen=True):
     """One holds."""
 
     items: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(Struct, frozen=True):
     """Holds for exactly the rows that ``item`` alone would drop."""
 
     item: Condition
@@ -232,8 +212,7 @@ Condition: TypeAlias = Compare | Contains | IsNull | In | TextCondition | And | 
 # --- match -------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class PropertyMatch:
+class PropertyMatch(Struct, frozen=True):
     """``prop: value`` in braces: equality, or with ``membership`` "the list holds value". Null matches nothing."""
 
     property_name: str
@@ -242,8 +221,7 @@ class PropertyMatch:
     membership: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """A variable of a block and the type of what it ranges over."""
 
     name: str
@@ -255,8 +233,7 @@ class Variable:
         return self.name.startswith("#")
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Struct, frozen=True):
     """``$x: T { … }``: conditions on one variable. Several may stand for the same variable."""
 
     variable: str
@@ -264,8 +241,7 @@ class Binding:
     matches: tuple[PropertyMatch, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Traversal:
+class Traversal(Struct, frozen=True):
     """Walks ``edge`` from ``source`` to ``target``: in stored terms ``source`` is the edges' ``src``, ``target`` their ``dst``.
 
     The order in which the query wrote the two ends is ``written`` (left, right): section 14.3 counts each end once per row
@@ -284,22 +260,19 @@ class Traversal:
     edge_matches: tuple[PropertyMatch, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """A condition that rows must meet."""
 
     condition: Condition
 
 
-@dataclass(frozen=True, slots=True)
-class Negation:
+class Negation(Struct, frozen=True):
     """``not { … }``: drops the rows that the block can extend."""
 
     block: Block
 
 
-@dataclass(frozen=True, slots=True)
-class Optional:
+class Optional(Struct, frozen=True):
     """``optional { … }``: extends rows where it can, keeps the others with nulls."""
 
     block: Block
@@ -308,8 +281,7 @@ class Optional:
 Clause: TypeAlias = Binding | Traversal | Filter | Negation | Optional
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """The clauses of a match, in textual order, and the variables *first bound* in it (anonymous ones included).
 
     Every node variable has its type here, also when no ``Binding`` stands for it: it then ranges over all nodes of the type.
@@ -322,16 +294,14 @@ class Block:
 # --- queries -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """A declared parameter."""
 
     name: str
     type: PropertyType
 
 
-@dataclass(frozen=True, slots=True)
-class Projection:
+class Projection(Struct, frozen=True):
     """One column of the result. ``type`` is None for whole entities; a node variable has type String."""
 
     expression: Expression
@@ -340,8 +310,7 @@ class Projection:
     alias: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OrderKey:
+class OrderKey(Struct, frozen=True):
     """One ordering key. ``expression`` may be a ranking (first key only) or an ``AliasRef``."""
 
     expression: Expression
@@ -351,8 +320,7 @@ class OrderKey:
 Amount: TypeAlias = int | ParameterRef
 
 
-@dataclass(frozen=True, slots=True)
-class ReadQuery:
+class ReadQuery(Struct, frozen=True):
     """A checked read. ``aggregating`` is true if a projection holds an aggregate."""
 
     name: str
@@ -368,8 +336,7 @@ class ReadQuery:
     instruction: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Struct, frozen=True):
     """``prop: value``. ``value`` may be arithmetic over the row in an update (section 30.11)."""
 
     property_name: str
@@ -377,8 +344,7 @@ class Assignment:
     value: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Insert:
+class Insert(Struct, frozen=True):
     """``insert T { … }``; for edges ``source`` and ``target`` are the values of ``from`` and ``to``."""
 
     kind: EntityKind
@@ -388,8 +354,7 @@ class Insert:
     target: Expression | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Struct, frozen=True):
     """``update T set { … } where …`` (nodes only)."""
 
     type_name: str
@@ -397,8 +362,7 @@ class Update:
     predicate: Condition
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Struct, frozen=True):
     """``delete T where …``."""
 
     kind: EntityKind
@@ -409,8 +373,7 @@ class Delete:
 Statement: TypeAlias = Insert | Update | Delete
 
 
-@dataclass(frozen=True, slots=True)
-class MutationQuery:
+class MutationQuery(Struct, frozen=True):
     """A checked mutation: only inserts and updates, or only deletes."""
 
     name: str
