@@ -1,0 +1,148 @@
+"""The log of one branch: finding its head, reading records and the tail, appending."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+from typing import Final
+
+from omnigraph.errors import CorruptObject, StorageError
+from omnigraph.storage import record as format_
+from omnigraph.storage.names import head_key, record_key
+from omnigraph.storage.objects import ObjectExists, ObjectMissing, ObjectStore, OutcomeUnknown
+from omnigraph.storage.record import CarriedChange, Position, Record, Span
+
+CARRY_EVERY: Final = 8
+"""A record whose seq is a multiple of this carries the tail along, if it is small enough."""
+CARRY_BYTES_MAX: Final = 256 * 1024
+HINT_EVERY: Final = 16
+_CACHED_RECORDS_MAX: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """A record and where it stands. ``size_bytes`` is that of the object."""
+
+    position: Position
+    record: Record
+    size_bytes: int
+
+
+class Log:
+    """Reads and appends the records of all branches of one graph. Safe to share between threads."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+        self._cache: OrderedDict[Position, LogEntry] = OrderedDict()
+        self._lock = Lock()
+
+    def read(self, position: Position) -> LogEntry:
+        """Return a record. Raises ObjectMissing, CorruptObject, UpgradeRequired."""
+        with self._lock:
+            entry = self._cache.get(position)
+            if entry is not None:
+                self._cache.move_to_end(position)
+                return entry
+        key = record_key(position.branch_id, position.seq)
+        data = self.store.get(key)
+        entry = LogEntry(position, format_.decode(data, Record, key), len(data))
+        self._remember(entry)
+        return entry
+
+    def try_read(self, position: Position) -> LogEntry | None:
+        """Return a record, or None if there is none at this place yet."""
+        try:
+            return self.read(position)
+        except ObjectMissing:
+            return None
+
+    def find_head(self, branch_id: str) -> LogEntry | None:
+        """Return the newest record of a branch's log; None if the log is empty.
+
+        Starts at the hint and gallops: one look when the hint is exact, a handful when it is missing or behind.
+        """
+        low = -1
+        with contextlib.suppress(ObjectMissing, ValueError):
+            hinted = int(self.store.get(head_key(branch_id)))
+            if hinted >= 0 and self.store.exists(record_key(branch_id, hinted)):
+                low = hinted
+        step = 1
+        while self.store.exists(record_key(branch_id, low + step)):
+            low += step
+            step *= 2
+        high = low + step  # absent
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.store.exists(record_key(branch_id, middle)):
+                low = middle
+            else:
+                high = middle
+        return None if low < 0 else self.read(Position(branch_id, low))
+
+    def append(self, position: Position, record: Record) -> LogEntry:
+        """Put a record at a place that must be free; durable on return.
+
+        Raises ObjectExists when another writer was first. A put whose answer was lost is settled by reading it back.
+        """
+        key = record_key(position.branch_id, position.seq)
+        data = format_.encode(record)
+        try:
+            self.store.put_new(key, data)
+        except OutcomeUnknown as unknown:
+            try:
+                stored = format_.decode(self.store.get(key), Record, key)
+            except ObjectMissing:
+                raise StorageError(f"storage: '{key}' could not be written: {unknown.message}", hint="try again") from unknown
+            if stored.nonce != record.nonce:
+                raise ObjectExists(key) from unknown
+        entry = LogEntry(position, record, len(data))
+        self._remember(entry)
+        return entry
+
+    def hint(self, position: Position) -> None:
+        """Leave a hint for those who look for the head next. Never fails: it carries no truth."""
+        with contextlib.suppress(StorageError):
+            self.store.put(head_key(position.branch_id), str(position.seq).encode())
+
+    def tail(self, entry: LogEntry) -> list[CarriedChange]:
+        """Return the inline changes that lead from the bases of a record's state to that state, oldest first."""
+        state = entry.record.state
+        changes: list[CarriedChange] = []
+        for span in state.tail:
+            for seq in range(span.first, span.last + 1):
+                changes += inline_changes(self._read_tail(Position(span.branch_id, seq)).record)
+        changes += inline_changes(entry.record)
+        return changes
+
+    def _read_tail(self, position: Position) -> LogEntry:
+        try:
+            return self.read(position)
+        except ObjectMissing as missing:
+            raise CorruptObject(f"storage: record '{missing.key}' is missing", hint="run `omnigraph repair`") from missing
+
+    def _remember(self, entry: LogEntry) -> None:
+        with self._lock:
+            self._cache[entry.position] = entry
+            if len(self._cache) > _CACHED_RECORDS_MAX:
+                self._cache.popitem(last=False)
+
+
+def inline_changes(record: Record) -> list[CarriedChange]:
+    """Return what a record brings to the tail: what it carries, then its own commits' changes."""
+    own = [CarriedChange(commit.step, commit.inline) for commit in record.commits if commit.inline]
+    return [*record.carried, *own] if record.carried else own
+
+
+def spans_with(spans: list[Span], position: Position) -> list[Span]:
+    """Return spans with one more position behind them."""
+    if spans and spans[-1].branch_id == position.branch_id and spans[-1].last == position.seq - 1:
+        last = spans[-1]
+        return [*spans[:-1], Span(last.branch_id, last.first, position.seq)]
+    return [*spans, Span(position.branch_id, position.seq, position.seq)]
+
+
+def spans_length(spans: list[Span]) -> int:
+    """Return the number of records in spans."""
+    return sum(span.last - span.first + 1 for span in spans)
