@@ -19,6 +19,7 @@ CARRY_EVERY: Final = 8
 CARRY_BYTES_MAX: Final = 256 * 1024
 HINT_EVERY: Final = 16
 _CACHED_RECORDS_MAX: Final = 256
+_CACHED_BYTES_MAX: Final = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Log:
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
         self._cache: OrderedDict[Position, LogEntry] = OrderedDict()
+        self._cached_bytes = 0
         self._lock = Lock()
 
     def read(self, position: Position) -> LogEntry:
@@ -124,9 +126,13 @@ class Log:
 
     def _remember(self, entry: LogEntry) -> None:
         with self._lock:
+            if entry.position in self._cache:
+                return
             self._cache[entry.position] = entry
-            if len(self._cache) > _CACHED_RECORDS_MAX:
-                self._cache.popitem(last=False)
+            self._cached_bytes += entry.size_bytes
+            while len(self._cache) > _CACHED_RECORDS_MAX or (self._cached_bytes > _CACHED_BYTES_MAX and len(self._cache) > 1):
+                _, evicted = self._cache.popitem(last=False)
+                self._cached_bytes -= evicted.size_bytes
 
 
 def inline_changes(record: Record) -> list[CarriedChange]:

@@ -48,7 +48,7 @@ def _shared_session() -> Any:  # Any: lance.Session
     global _session
     with _session_lock:
         if _session is None:
-            from lance.dataset import Session
+            from lance.dataset import Session  # type: ignore[attr-defined]  # not in its __all__
 
             _session = Session()
         return _session
@@ -337,7 +337,7 @@ def _indexes(dataset: Any) -> list[Any]:  # Any: lance Index
                     name=description.name,
                     fields=list(description.fields),
                     dataset_version=segment.dataset_version_at_last_update,
-                    fragment_ids=set(segment.fragment_ids),
+                    fragment_ids=set(segment.fragment_ids),  # type: ignore[arg-type]  # a set is accepted
                     index_version=segment.index_version,
                 )
             )

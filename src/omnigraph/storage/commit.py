@@ -1,0 +1,206 @@
+"""Commits: from evaluated writes to the record that publishes them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from omnigraph.storage.change import Change
+from omnigraph.storage.cut import Cut, Schema, TailChange, encode_rows
+from omnigraph.storage.log import CARRY_BYTES_MAX, CARRY_EVERY, LogEntry, spans_with
+from omnigraph.storage.record import (
+    FORMAT,
+    MAIN,
+    BulkChange,
+    CarriedChange,
+    CommitEntry,
+    InlineChange,
+    Position,
+    Record,
+    SchemaBlock,
+    Span,
+    State,
+    TableState,
+)
+from omnigraph.storage.ulid import new_ulid
+
+
+@dataclass(frozen=True, slots=True)
+class RowChange:
+    """What one write does to one type: the rows it leaves behind, the ids it removes, and the exact number of rows then."""
+
+    upserts: Any  # Any: pa.RecordBatch | None; pyarrow has no stubs
+    deletes: tuple[str, ...]
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A new base that a write made itself, complete including the write. ``changes`` as in `record.BulkChange`."""
+
+    table_id: str
+    version: str
+    rows: int
+    changes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One write, evaluated against a cut and not published yet.
+
+    ``inline`` and ``bases`` are by type id and disjoint. ``settled`` names types without rows of this write whose base is complete
+    through it all the same, because they have no tail (endpoint tables of a bulk write).
+    """
+
+    kind: str
+    actor: str | None
+    inline: Mapping[int, RowChange]
+    bases: Mapping[int, Base] = field(default_factory=dict)
+    settled: frozenset[int] = frozenset()
+    merged_parent: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)  # Any: notes
+
+
+def next_position(entry: LogEntry, branch_id: str) -> Position:
+    """Return the place behind a record on a branch (whose log is empty if the record is its fork's)."""
+    own = entry.position.branch_id == branch_id
+    return Position(branch_id, entry.position.seq + 1 if own else 0)
+
+
+def commit_record(
+    cut: Cut, drafts: Sequence[Draft], branch_id: str, branch: str | None
+) -> tuple[Position, Record, tuple[TailChange, ...]]:
+    """Return the record that publishes ``drafts`` on top of ``cut``, its place, and the tail after it.
+
+    More than one draft is group commit: each was evaluated on top of the ones before it, and none has bases of its own.
+    """
+    assert drafts and (len(drafts) == 1 or not any(draft.bases for draft in drafts)), "a group commit has no bulk changes"
+    state = cut.state
+    tables = dict(cut.tables)
+    commits = []
+    added: list[TailChange] = []
+    parent, version, step = state.head, state.version, state.step
+    for draft in drafts:
+        version, step = version + 1, step + 1
+        inline = []
+        for type_id, change in draft.inline.items():
+            encoded = InlineChange(
+                type_id, encode_rows(change.upserts) if change.upserts is not None else b"", list(change.deletes)
+            )
+            inline.append(encoded)
+            added.append(TailChange(step, encoded, Change(step, change.upserts, change.deletes)))
+            tables[type_id] = msgspec.structs.replace(
+                tables[type_id], rows=change.rows, changed_version=version, changed_branch=branch
+            )
+        for type_id, base in draft.bases.items():
+            tables[type_id] = TableState(type_id, base.table_id, base.version, step, base.rows, version, branch)
+        for type_id in draft.settled:
+            tables[type_id] = msgspec.structs.replace(tables[type_id], through=step)
+        commit = CommitEntry(
+            id=new_ulid(after=parent),
+            parent=parent,
+            merged_parent=draft.merged_parent,
+            branch=branch,
+            version=version,
+            actor=draft.actor,
+            created_at=time.time_ns() // 1_000,
+            kind=draft.kind,
+            step=step,
+            inline=inline,
+            bulk=[BulkChange(type_id, base.changes) for type_id, base in draft.bases.items()],
+            extra=dict(draft.extra),
+        )
+        commits.append(commit)
+        parent = commit.id
+    position = next_position(cut.entry, branch_id)
+    before = _still_needed(cut, tables)
+    tail, carried, schema, schema_at = _tail_fields(cut, position, before, carry=position.seq % CARRY_EVERY == 0)
+    record = Record(
+        format=FORMAT,
+        nonce=new_ulid(),
+        kind="commits",
+        graph=cut.record.graph,
+        commits=commits,
+        carried=carried,
+        schema=schema,
+        state=State(version, step, parent, state.schema_digest, schema_at, list(tables.values()), tail),
+    )
+    return position, record, (*before, *added)
+
+
+def fold_record(cut: Cut, folded: Mapping[int, TableState], branch_id: str) -> tuple[Position, Record, tuple[TailChange, ...]]:
+    """Return the record that says that tables have new bases, its place, and the tail after it.
+
+    ``folded`` may come from an older cut of the same line: what was committed since stays in the tail.
+    """
+    state = cut.state
+    tables = dict(cut.tables)
+    for type_id, table in folded.items():
+        tables[type_id] = msgspec.structs.replace(
+            tables[type_id], table_id=table.table_id, base_version=table.base_version, through=table.through
+        )
+    position = next_position(cut.entry, branch_id)
+    before = _still_needed(cut, tables)
+    tail, carried, schema, schema_at = _tail_fields(cut, position, before, carry=True)
+    record = Record(
+        format=FORMAT,
+        nonce=new_ulid(),
+        kind="fold",
+        graph=cut.record.graph,
+        carried=carried,
+        schema=schema,
+        state=msgspec.structs.replace(state, schema_at=schema_at, tables=list(tables.values()), tail=tail),
+    )
+    return position, record, before
+
+
+def genesis_record(block: SchemaBlock) -> Record:
+    """Return the record 0 of a new graph: its one commit has no parents, no actor and no rows."""
+    commit_id = new_ulid()
+    tables = [TableState(identity.type_id, "", "", 0, 0, 1, None) for identity in block.types]
+    commit = CommitEntry(commit_id, None, None, None, 1, None, time.time_ns() // 1_000, "genesis", 0)
+    state = State(1, 0, commit_id, block.digest, Position(MAIN, 0), tables, [])
+    return Record(
+        format=FORMAT, nonce=new_ulid(), kind="genesis", graph=new_ulid(), commits=[commit], schema=block, state=state
+    )
+
+
+def _still_needed(cut: Cut, tables: Mapping[int, TableState]) -> tuple[TailChange, ...]:
+    if all(table.through == cut.tables[type_id].through for type_id, table in tables.items()):
+        return cut.tail
+    return tuple(item for item in cut.tail if item.step > tables[item.inline.type_id].through)
+
+
+def _tail_fields(
+    cut: Cut, position: Position, before: Sequence[TailChange], *, carry: bool
+) -> tuple[list[Span], list[CarriedChange], SchemaBlock | None, Position]:
+    """Return the fields of a record that say where its tail and its schema are."""
+    block: SchemaBlock | None = cut.schema.block if carry else None
+    schema_at = position if carry else cut.state.schema_at
+    if not before:
+        return [], [], block, schema_at
+    if carry and sum(item.size_bytes for item in before) <= CARRY_BYTES_MAX:
+        return [], _carried(before), block, schema_at
+    spans = cut.state.tail
+    if cut.record.carried or any(commit.inline for commit in cut.record.commits):
+        spans = spans_with(spans, cut.entry.position)
+    return spans, [], block, schema_at
+
+
+def _carried(items: Sequence[TailChange]) -> list[CarriedChange]:
+    result: list[CarriedChange] = []
+    for item in items:
+        if result and result[-1].step == item.step:
+            result[-1].inline.append(item.inline)
+        else:
+            result.append(CarriedChange(item.step, [item.inline]))
+    return result
+
+
+def extended_cut(schema: Schema, entry: LogEntry, tail: tuple[TailChange, ...]) -> Cut:
+    """Return the cut after a record that this process has just put."""
+    return Cut(entry, schema, tail)
