@@ -52,8 +52,8 @@ class Base:
 class Draft:
     """One write, evaluated against a cut and not published yet.
 
-    ``inline`` and ``bases`` are by type id and disjoint. ``settled`` names types without rows of this write whose base is complete
-    through it all the same, because they have no tail (endpoint tables of a bulk write).
+    ``inline`` and ``bases`` are by type id and disjoint. ``settled`` names types without rows of this write whose base is
+    complete through it all the same, because they have no tail (endpoint tables of a bulk write).
     """
 
     kind: str
@@ -89,7 +89,7 @@ def commit_record(
         inline = []
         for type_id, change in draft.inline.items():
             encoded = InlineChange(
-                type_id, encode_rows(change.upserts) if change.upserts is not None else b"", list(change.deletes)
+                type_id, encode_rows(change.upserts) if change.upserts is not None else b"", list(change.deletes), change.rows
             )
             inline.append(encoded)
             added.append(TailChange(step, encoded, Change(step, change.upserts, change.deletes)))
