@@ -1,0 +1,64 @@
+"""The id of a keyed node: canonical texts of key values, and their composition."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+import msgspec
+
+from omnigraph.language.catalog import Scalar
+
+
+def key_text(value: str | bool | int | float, scalar: Scalar) -> str:
+    """Return the canonical text of a stored key value.
+
+    Texts stand as they are, integers (Date and DateTime too) in decimal, Bool as ``true`` or ``false``, floats in the
+    shortest decimal form, without exponent, that reads back equal at the stored width; both zeros are ``0``. Raises
+    ValueError for NaN and the infinities.
+    """
+    if scalar is Scalar.BOOL:
+        return "true" if value else "false"
+    if scalar.is_float:
+        return _float_text(float(value), scalar)
+    return str(value)
+
+
+def composite_id(texts: Sequence[str]) -> str:
+    """Return the id of a composite key: the JSON array of its members' texts, without spaces."""
+    return msgspec.json.encode(list(texts)).decode()
+
+
+def round_to_f32(value: float) -> float:
+    """Return the nearest 32-bit float. Raises OverflowError when that is infinite."""
+    rounded: float = struct.unpack("<f", struct.pack("<f", value))[0]
+    return rounded
+
+
+def _float_text(value: float, scalar: Scalar) -> str:
+    if value != value or value in (float("inf"), float("-inf")):
+        raise ValueError("a key must be finite")
+    if value == 0:
+        return "0"
+    if scalar is Scalar.F32:
+        value = round_to_f32(value)
+        digits = next(text for text in (f"{value:.{count}e}" for count in range(9)) if round_to_f32(float(text)) == value)
+    else:
+        digits = repr(value)
+    return _without_exponent(digits)
+
+
+def _without_exponent(text: str) -> str:
+    """Rewrite ``1.5e-07`` as ``0.00000015`` and ``2.0`` as ``2``."""
+    sign, text = ("-", text[1:]) if text.startswith("-") else ("", text)
+    mantissa, _, exponent = text.partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    point = len(whole) + (int(exponent) if exponent else 0)
+    digits = (whole + fraction).rstrip("0")
+    leading = len(digits) - len(digits.lstrip("0"))
+    digits, point = digits[leading:], point - leading
+    if point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    if point >= len(digits):
+        return f"{sign}{digits}{'0' * (point - len(digits))}"
+    return f"{sign}{digits[:point]}.{digits[point:]}"
