@@ -1,0 +1,122 @@
+"""Which graph a command means, and what may be done to it from where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from omnigraph.cli.commands import Entry, Plane
+from omnigraph.cli.grammar import Arguments, Option, Positional, UsageError
+from omnigraph.errors import BadRequest, InvalidSetting
+
+if TYPE_CHECKING:
+    from omnigraph.cli.graph_protocol import Graph
+    from omnigraph.cli.workspace import Workspace
+
+URI = Positional("URI", "Address of the graph: a directory, file://, s3:// or http(s):// address")
+URI_OPTION = Option("uri", "Address of the graph", value="URI", any_bytes=True)
+TARGET_OPTION = Option("target", "Graph defined in omnigraph.yaml", value="NAME")
+CONFIG_OPTION = Option("config", "Project file to load instead of ./omnigraph.yaml", value="PATH", any_bytes=True)
+JSON_OPTION = Option("json", "Print a JSON document")
+GRAPH_OPTIONS = (URI_OPTION, TARGET_OPTION, CONFIG_OPTION)
+
+_STORAGE_HINT = "Use --target <name>, a storage URI, or --cluster <dir> --cluster-graph <id>."
+_PLANE_HINTS: dict[Plane, str] = {
+    "storage": _STORAGE_HINT,
+    "control": "It operates on a cluster directory (pass --config <dir>).",
+    "session": "It does not address a graph.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One graph: its address as it is echoed, and its name when the project file gave it."""
+
+    uri: str
+    name: str | None = None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a server answers there; anything that is not http(s) is storage."""
+        return self.uri.startswith(("http://", "https://"))
+
+
+def guard_plane(path: list[Entry], arguments: Arguments) -> None:
+    """Refuse ``--server`` and ``--graph`` on a command that does not work on a graph's data."""
+    entry = path[-1]
+    if entry.plane == "data" or (arguments.get("server") is None and arguments.get("graph") is None):
+        return
+    group = path[1]
+    label = " ".join(step.name for step in path[1:])
+    if group.children and all(child.plane == entry.plane for child in group.children):
+        label = group.name
+    hint = "Pass a storage URI." if label == "init" else _PLANE_HINTS[entry.plane]
+    raise BadRequest(
+        f"`{label}` is a {entry.plane}-plane command; --server/--graph address the data plane and do not apply. {hint}"
+    )
+
+
+def typed_address(arguments: Arguments, position: int = 0) -> str | None:
+    """Return the address among the words or after ``--uri``; both at once are a usage error."""
+    word = arguments.word(position)
+    option = arguments.get("uri")
+    if word is not None and option is not None:
+        raise UsageError(f"the argument '{URI.shown}' cannot be used with '{URI_OPTION.shown}'")
+    return word if word is not None else option
+
+
+def resolve(workspace: Workspace, explicit: str | None, *, target: str | None = None) -> Address:
+    """Find the graph of a data or storage command.
+
+    An explicit address wins over ``target`` (by default ``--target``), which wins over ``cli.graph``.
+    """
+    arguments, legacy = workspace.arguments, workspace.legacy
+    server = arguments.get("server")
+    named = arguments.get("target") or target
+    if server is not None:
+        if explicit is not None or arguments.get("target") is not None:
+            raise BadRequest("--server is exclusive with a positional URI and --target — pick one way to address the graph")
+        graph = arguments.get("graph")
+        base = workspace.operator.server(server).base_url
+        return Address(base if graph is None else f"{base}/graphs/{graph}")
+    if explicit is not None:
+        return Address(explicit)
+    name = named or legacy.settings.cli.graph
+    if name is None:
+        read = f"; read {legacy.path}" if legacy.path is not None else ""
+        hint = f"name the graph as a positional, with --uri, --target or --server, or set cli.graph in omnigraph.yaml{read}"
+        raise BadRequest("URI must be provided via <URI>, --target, or config", hint=hint)
+    return Address(legacy.graph_uri(name), name)
+
+
+def refuse_remote(address: Address, label: str) -> None:
+    """Refuse a server where a command needs the storage itself."""
+    if address.is_remote:
+        raise BadRequest(
+            f"`{label}` is a storage-plane command and needs direct storage access; the resolved target is a remote server "
+            f"({address.uri}). Pass the graph's file:// or s3:// URI."
+        )
+
+
+def admit_write(workspace: Workspace, address: Address) -> None:
+    """Check what the project file says about writing to ``address``: shadowed blocks, and a policy to enforce."""
+    settings = workspace.legacy.settings
+    if address.name is not None:
+        workspace.legacy.refuse_shadowed_blocks(address.name)
+    if address.is_remote:
+        return
+    policy = settings.policy if address.name is None else settings.graphs[address.name].policy
+    if policy.file is not None:
+        raise InvalidSetting(
+            f"policy: '{workspace.legacy.resolved(policy.file)}' is in force for {address.uri}, "
+            "and this command cannot enforce it"
+        )
+
+
+def open_graph(address: Address) -> Graph:
+    """Open the graph at ``address``; this is where the engine is imported."""
+    if address.is_remote:
+        raise InvalidSetting(f"{address.uri} is a server; this command works on local graphs and object stores only")
+    from omnigraph.cli.embedded import open_embedded
+
+    return open_embedded(address.uri)

@@ -1,0 +1,99 @@
+"""Every command in the order of help, with its plane and the place of its grammar; nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Literal
+
+from omnigraph.cli.grammar import Command, Option
+
+Plane = Literal["data", "storage", "control", "session"]
+PLANES: tuple[Plane, ...] = ("data", "storage", "control", "session")
+
+GLOBAL_OPTIONS = (
+    Option("as", "Actor id for embedded writes", value="ACTOR"),
+    Option("server", "Address a server defined in the operator config", value="NAME"),
+    Option("graph", "Graph on a multi-graph --server", value="GRAPH_ID"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One word of the command line: a command, or a group of commands when it has ``children``.
+
+    ``grammar`` names a module of this package and the :class:`Command` in it. ``aliases`` are shown in help,
+    ``silent_aliases`` are not.
+    """
+
+    name: str
+    summary: str
+    plane: Plane = "data"
+    grammar: str = ""
+    aliases: tuple[str, ...] = ()
+    silent_aliases: tuple[str, ...] = ()
+    hidden: bool = False
+    children: tuple[Entry, ...] = ()
+
+    def answers_to(self, word: str) -> bool:
+        return word == self.name or word in self.aliases or word in self.silent_aliases
+
+    def child(self, word: str) -> Entry | None:
+        """Find the command of a group that ``word`` means."""
+        return next((entry for entry in self.children if entry.answers_to(word)), None)
+
+    def command(self) -> Command:
+        """Import the grammar of this command."""
+        module, _, attribute = self.grammar.partition(":")
+        command: Command = getattr(import_module(f"omnigraph.cli.{module}"), attribute)
+        return command
+
+
+PROGRAM = Entry(
+    "omnigraph",
+    "Omnigraph graph database CLI",
+    children=(
+        Entry("query", "Run one read query", grammar="query:QUERY", aliases=("read",)),
+        Entry("mutate", "Run one mutation query", grammar="mutate:MUTATE", aliases=("change",)),
+        Entry("load", "Bulk load records", grammar="load:LOAD"),
+        Entry("ingest", "Bulk load records (deprecated form of load)", grammar="load:INGEST", hidden=True),
+        Entry("snapshot", "Show tables, versions and row counts of a branch", grammar="snapshot:SNAPSHOT"),
+        Entry("export", "Dump a branch as JSON lines", grammar="export:EXPORT"),
+        Entry(
+            "commit",
+            "Look at the history of a graph",
+            children=(
+                Entry("list", "List the commits of a branch, oldest first", grammar="commit:LIST"),
+                Entry("show", "Show one commit", grammar="commit:SHOW"),
+            ),
+        ),
+        Entry(
+            "schema",
+            "Look at the schema of a graph",
+            children=(Entry("show", "Print the accepted schema source", grammar="schema:SHOW", silent_aliases=("get",)),),
+        ),
+        Entry("init", "Create a graph", plane="storage", grammar="init:INIT"),
+        Entry("login", "Store a token for a server", plane="session", grammar="login:LOGIN"),
+        Entry("logout", "Forget the token of a server", plane="session", grammar="login:LOGOUT"),
+        Entry(
+            "config",
+            "Work on configuration files",
+            plane="session",
+            children=(
+                Entry("migrate", "Split the legacy file into its new homes", plane="session", grammar="migrate:MIGRATE"),
+            ),
+        ),
+        Entry("version", "Print the version", plane="session", grammar="version:VERSION_COMMAND"),
+    ),
+)
+
+
+def walk(entry: Entry = PROGRAM, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Entry]]:
+    """Visit every command below ``entry`` with the words that call it, hidden ones included."""
+    for child in entry.children:
+        words = (*path, child.name)
+        if child.children:
+            yield from walk(child, words)
+        else:
+            yield words, child

@@ -1,0 +1,92 @@
+"""``omnigraph commit list`` and ``commit show``: the history of a graph."""
+
+from __future__ import annotations
+
+from omnigraph.cli.addressing import GRAPH_OPTIONS, JSON_OPTION, URI, URI_OPTION, open_graph, resolve, typed_address
+from omnigraph.cli.grammar import Arguments, Command, Option, Positional, UsageError
+from omnigraph.cli.streams import write_bytes, write_text
+from omnigraph.cli.workspace import Workspace
+from omnigraph.wire.commit import CommitInfo, CommitListOutput
+
+_LIMIT = Option("limit", "Show the first N commits of the order", value="N")
+
+
+def _list(arguments: Arguments) -> int:
+    limit = _limit(arguments)
+    workspace = Workspace(arguments)
+    with open_graph(resolve(workspace, typed_address(arguments))) as graph:
+        commits = graph.commits(arguments.get("branch"))
+    if arguments.get("order") == "newest":
+        commits = commits[::-1]
+    actor = arguments.get("actor")
+    commits = [commit for commit in commits if actor is None or commit.actor_id == actor][:limit]
+    if arguments.flag("json"):
+        from omnigraph.wire.encoding import pretty
+
+        write_bytes(pretty(CommitListOutput(commits)))
+    elif commits:
+        write_text("\n".join(_line(commit) for commit in commits))
+    return 0
+
+
+def _show(arguments: Arguments) -> int:
+    words = arguments.words
+    if len(words) == 2 and arguments.get("uri") is not None:
+        raise UsageError(f"the argument '{URI.shown}' cannot be used with '{URI_OPTION.shown}'")
+    typed = words[0] if len(words) == 2 else arguments.get("uri")
+    workspace = Workspace(arguments)
+    with open_graph(resolve(workspace, typed)) as graph:
+        commit = graph.commit(words[-1])
+    if arguments.flag("json"):
+        from omnigraph.wire.encoding import pretty
+
+        write_bytes(pretty(commit))
+        return 0
+    lines = [
+        f"graph_commit_id: {commit.graph_commit_id}",
+        f"manifest_branch: {commit.manifest_branch or 'main'}",
+        f"manifest_version: {commit.manifest_version}",
+    ]
+    for label in ("parent_commit_id", "merged_parent_commit_id", "actor_id"):
+        value = getattr(commit, label)
+        if value is not None:
+            lines.append(f"{label}: {value}")
+    lines.append(f"created_at: {commit.created_at}")
+    write_text("\n".join(lines))
+    return 0
+
+
+def _line(commit: CommitInfo) -> str:
+    actor = f" actor={commit.actor_id}" if commit.actor_id is not None else ""
+    return f"{commit.graph_commit_id} branch={commit.manifest_branch or 'main'} version={commit.manifest_version}{actor}"
+
+
+def _limit(arguments: Arguments) -> int | None:
+    given = arguments.get("limit")
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdigit()) or int(given) >= 2**32:
+        raise UsageError(f"invalid value '{given}' for '{_LIMIT.shown}': it must be a whole number from 0 to {2**32 - 1}")
+    return int(given)
+
+
+LIST = Command(
+    run=_list,
+    options=(
+        *GRAPH_OPTIONS,
+        Option("branch", "Branch whose history to list", value="BRANCH"),
+        Option("order", "Which end comes first; default oldest", value="ORDER", choices=("oldest", "newest")),
+        _LIMIT,
+        Option("actor", "Show only the commits of one actor", value="ACTOR"),
+        JSON_OPTION,
+    ),
+    positionals=(URI,),
+)
+SHOW = Command(
+    run=_show,
+    options=(*GRAPH_OPTIONS, JSON_OPTION),
+    positionals=(
+        Positional("COMMIT_ID", "Id of the commit; the address of the graph may stand before it", required=True),
+        Positional("COMMIT_ID", "Id of the commit, after an address", hidden=True),
+    ),
+)

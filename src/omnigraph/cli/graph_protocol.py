@@ -1,0 +1,84 @@
+"""What the command line asks of a graph, opened here or served elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Protocol
+
+from omnigraph.wire.commit import CommitInfo, SnapshotOutput
+from omnigraph.wire.read import Row
+from omnigraph.wire.write import IngestOutput, LoadMode, MutateOutput
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes read so far and the bytes to read."""
+
+
+class Result(Protocol):
+    """The rows of a read query and where they come from."""
+
+    @property
+    def query_name(self) -> str: ...
+    @property
+    def columns(self) -> Sequence[str]: ...
+    @property
+    def branch(self) -> str | None: ...
+    @property
+    def snapshot(self) -> str | None: ...
+    @property
+    def graph_commit_id(self) -> str | None: ...
+    def __len__(self) -> int: ...
+    def rows(self) -> Iterable[Row]: ...
+
+
+class Graph(Protocol):
+    """One graph; every method is the verb of the same name."""
+
+    def query(
+        self,
+        source: str,
+        params: Mapping[str, Any] | None = None,  # Any: JSON values
+        *,
+        name: str | None = None,
+        branch: str | None = None,
+        snapshot: str | None = None,
+    ) -> Result: ...
+
+    def mutate(
+        self,
+        source: str,
+        params: Mapping[str, Any] | None = None,  # Any: JSON values
+        *,
+        name: str | None = None,
+        branch: str | None = None,
+        actor: str | None = None,
+    ) -> MutateOutput: ...
+
+    def load(
+        self,
+        data: BinaryIO | Path,
+        mode: LoadMode,
+        *,
+        branch: str | None = None,
+        from_branch: str | None = None,
+        actor: str | None = None,
+        progress: Progress | None = None,
+    ) -> IngestOutput: ...
+
+    def export(
+        self,
+        *,
+        branch: str | None = None,
+        snapshot: str | None = None,
+        types: Sequence[str] = (),
+        tables: Sequence[str] = (),
+    ) -> Iterator[bytes]: ...
+
+    def snapshot(self, branch: str | None = None) -> SnapshotOutput: ...
+    def commits(self, branch: str | None = None) -> list[CommitInfo]: ...
+    def commit(self, commit_id: str) -> CommitInfo: ...
+    def schema_source(self) -> str: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Graph: ...
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...

@@ -1,0 +1,59 @@
+"""``omnigraph query``: run one read query and print its rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from omnigraph.cli.addressing import JSON_OPTION, open_graph
+from omnigraph.cli.grammar import Arguments, Command, Option
+from omnigraph.cli.source import EXCLUSIONS, POSITIONALS, QUERY_OPTIONS, request
+from omnigraph.cli.streams import write_all
+from omnigraph.cli.workspace import Workspace
+from omnigraph.config.legacy import OUTPUT_FORMATS
+
+if TYPE_CHECKING:
+    from omnigraph.cli.formats import TableLayout
+
+
+def _query(arguments: Arguments) -> int:
+    workspace, asked = request(arguments, reads=True)
+    snapshot = arguments.get("snapshot")
+    branch = None if snapshot is not None else asked.branch
+    with open_graph(asked.address) as graph:
+        from omnigraph.cli.formats import ResultHead, write_result
+
+        result = graph.query(asked.source, asked.params, name=asked.name, branch=branch, snapshot=snapshot)
+        head = ResultHead(
+            query_name=result.query_name,
+            branch=branch,
+            snapshot=snapshot,
+            row_count=len(result),
+            columns=result.columns,
+            graph_commit_id=result.graph_commit_id,
+        )
+        form = workspace.output_format(asked.format)
+        write_all(write_result(form, head, result.rows(), _table_layout(workspace)))
+    return 0
+
+
+def _table_layout(workspace: Workspace) -> TableLayout:
+    from omnigraph.cli.formats import DEFAULT_COLUMN_WIDTH, TableLayout
+
+    project, operator = workspace.legacy.settings.cli, workspace.preferences.defaults
+    widths = (project.table_max_column_width, operator.table_max_column_width, DEFAULT_COLUMN_WIDTH)
+    cells = project.table_cell_layout or operator.table_cell_layout or "truncate"
+    return TableLayout(next(width for width in widths if width is not None), cells)
+
+
+QUERY = Command(
+    run=_query,
+    options=(
+        *QUERY_OPTIONS,
+        Option("branch", "Branch to read", value="BRANCH"),
+        Option("snapshot", "Commit to read the graph at", value="ID"),
+        Option("format", "Form of the result", value="FORMAT", choices=OUTPUT_FORMATS),
+        JSON_OPTION,
+    ),
+    positionals=POSITIONALS,
+    exclusive=(*EXCLUSIONS, ("branch", "snapshot"), ("format", "json")),
+)
