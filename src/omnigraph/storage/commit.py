@@ -52,15 +52,15 @@ class Base:
 class Draft:
     """One write, evaluated against a cut and not published yet.
 
-    ``inline`` and ``bases`` are by type id and disjoint. ``settled`` names types without rows of this write whose base is
-    complete through it all the same, because they have no tail (endpoint tables of a bulk write).
+    ``inline`` and ``bases`` are by type id and disjoint. ``folded`` names types without rows of this write whose base (table id
+    and version) is complete through it all the same: endpoint tables of a bulk write.
     """
 
     kind: str
     actor: str | None
     inline: Mapping[int, RowChange]
     bases: Mapping[int, Base] = field(default_factory=dict)
-    settled: frozenset[int] = frozenset()
+    folded: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     merged_parent: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)  # Any: notes
 
@@ -98,8 +98,10 @@ def commit_record(
             )
         for type_id, base in draft.bases.items():
             tables[type_id] = TableState(type_id, base.table_id, base.version, step, base.rows, version, branch)
-        for type_id in draft.settled:
-            tables[type_id] = msgspec.structs.replace(tables[type_id], through=step)
+        for type_id, (table_id, base_version) in draft.folded.items():
+            tables[type_id] = msgspec.structs.replace(
+                tables[type_id], table_id=table_id, base_version=base_version, through=step
+            )
         commit = CommitEntry(
             id=new_ulid(after=parent),
             parent=parent,

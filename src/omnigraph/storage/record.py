@@ -30,7 +30,7 @@ class Span(msgspec.Struct, frozen=True, array_like=True):
 
 
 class InlineChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A change that travels in its record. ``upserts`` is an Arrow IPC stream or empty; ``rows`` counts the type's rows then."""
+    """A change that travels in its record. ``upserts`` is an Arrow IPC stream or empty; ``rows`` counts all rows then."""
 
     type_id: int
     upserts: bytes

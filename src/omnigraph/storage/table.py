@@ -116,7 +116,7 @@ class LanceTable:
     def read(self, columns: Sequence[str]) -> pa.Table:
         starts, _ = self._layout()
         dataset = self.dataset()
-        names = [name for name in columns if name in dataset.schema.names]
+        names = _present(dataset, columns) or ["id"]
         if self._rows == self._slots:
             table = _guarded("scanning", lambda: dataset.to_table(columns=names))
         else:
@@ -125,7 +125,7 @@ class LanceTable:
             places[self._slots_of(table.column("_rowaddr"), starts)] = np.arange(table.num_rows)
             indices = pa.array(places, mask=places < 0)
             table = table.drop_columns(["_rowaddr"]).take(indices)
-        return _with_missing(table, columns)
+        return _with_missing(table, columns, self._slots)
 
     def take(self, slots: Ordinals, columns: Sequence[str]) -> pa.Table:
         starts, fragment_ids = self._layout()
@@ -133,7 +133,7 @@ class LanceTable:
         fragments = np.searchsorted(starts, wanted, side="right") - 1
         addresses = (fragment_ids[fragments] << _ADDRESS_BITS) | (wanted - starts[fragments])
         dataset = self.dataset()
-        names = [name for name in columns if name in dataset.schema.names]
+        names = _present(dataset, columns) or ["id"]
         # `_take_rows` wants each address once; the caller may ask for a slot twice.
         unique, inverse = np.unique(addresses, return_inverse=True)
         table = _guarded("reading", lambda: dataset._take_rows(unique.tolist(), columns=names))
@@ -144,15 +144,14 @@ class LanceTable:
             )
         if not (len(unique) == len(addresses) and (unique == addresses).all()):
             table = table.take(pa.array(inverse))
-        return _with_missing(table, columns)
+        return _with_missing(table, columns, len(addresses))
 
     def find(self, column: str, values: Sequence[Value], columns: Sequence[str] = ()) -> tuple[Ordinals, pa.Table]:
         starts, _ = self._layout()
         dataset = self.dataset()
         if column not in dataset.schema.names:
-            empty = pa.table({name: pa.nulls(0) for name in columns})
-            return np.empty(0, dtype=np.int32), empty
-        names = [name for name in columns if name in dataset.schema.names]
+            return np.empty(0, dtype=np.int32), pa.table({name: pa.nulls(0) for name in columns})
+        names = _present(dataset, columns)
         type_ = dataset.schema.field(column).type
         tables = []
         for start in range(0, len(values), _IN_LIST_MAX):
@@ -164,14 +163,14 @@ class LanceTable:
                 _guarded("looking up", lambda c=condition: dataset.to_table(columns=names, filter=c, with_row_address=True))
             )
         if not tables:
-            return np.empty(0, dtype=np.int32), _with_missing(dataset.schema.empty_table().select(names), columns)
+            return np.empty(0, dtype=np.int32), _with_missing(dataset.schema.empty_table().select(names), columns, 0)
         table = tables[0] if len(tables) == 1 else pa.concat_tables(tables)
         slots = self._slots_of(table.column("_rowaddr"), starts).astype(np.int32)
-        table = table.drop_columns(["_rowaddr"])
+        table = _with_missing(table.drop_columns(["_rowaddr"]), columns, len(slots))
         if len(slots) > 1 and (np.diff(slots) < 0).any():
             order = np.argsort(slots, kind="stable")
             slots, table = slots[order], table.take(pa.array(order))
-        return slots, _with_missing(table, columns)
+        return slots, table
 
     def has_index(self, column: str) -> bool:
         if self._indexed is None:
@@ -368,12 +367,15 @@ def _aligned(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.table(arrays, schema=schema)
 
 
-def _with_missing(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+def _present(dataset: Any, columns: Sequence[str]) -> list[str]:  # Any: lance.LanceDataset
+    names = set(dataset.schema.names)
+    return [name for name in columns if name in names]
+
+
+def _with_missing(table: pa.Table, columns: Sequence[str], rows: int) -> pa.Table:
     """Return the columns asked for, in that order; what the table does not have (yet) is null."""
-    if table.column_names == list(columns):
-        return table
     have = set(table.column_names)
-    arrays = [table.column(name) if name in have else pa.chunked_array([pa.nulls(table.num_rows)]) for name in columns]
+    arrays = [table.column(name) if name in have else pa.chunked_array([pa.nulls(rows)]) for name in columns]
     return pa.table(arrays, names=list(columns))
 
 

@@ -1,0 +1,75 @@
+"""A store that dies: the process is as good as killed at the n-th call that changes something.
+
+`Killed` is no Exception, so nothing on the way up handles it; whoever catches it opens the graph anew, as the next process
+would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from omnigraph.storage.objects import ObjectInfo, ObjectStore
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+class FaultyStore:
+    """Counts the changing calls of a store and dies at one of them, before or after it is carried out."""
+
+    def __init__(self, inner: ObjectStore, *, die_at: int | None = None, after: bool = False) -> None:
+        self._inner = inner
+        self._die_at = die_at
+        self._after = after
+        self.calls: list[str] = []
+        self._dead = False
+
+    @property
+    def uri(self) -> str:
+        return self._inner.uri
+
+    def get(self, key: str) -> bytes:
+        self._alive()
+        return self._inner.get(key)
+
+    def get_range(self, key: str, offset: int, size_bytes: int) -> bytes:
+        self._alive()
+        return self._inner.get_range(key, offset, size_bytes)
+
+    def exists(self, key: str) -> bool:
+        self._alive()
+        return self._inner.exists(key)
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        self._alive()
+        return self._inner.list(prefix)
+
+    def put_new(self, key: str, data: bytes) -> None:
+        self._changing(f"put_new {key}", lambda: self._inner.put_new(key, data))
+
+    def put(self, key: str, data: bytes, *, durable: bool = False) -> None:
+        self._changing(f"put {key}", lambda: self._inner.put(key, data, durable=durable))
+
+    def delete(self, key: str) -> None:
+        self._changing(f"delete {key}", lambda: self._inner.delete(key))
+
+    def sync_tree(self, prefix: str, newer_than_s: float) -> None:
+        self._changing(f"sync {prefix}", lambda: self._inner.sync_tree(prefix, newer_than_s))
+
+    def _alive(self) -> None:
+        if self._dead:
+            raise Killed
+
+    def _changing(self, name: str, call: Any) -> None:  # Any: a call without arguments
+        self._alive()
+        self.calls.append(name)
+        dies = self._die_at is not None and len(self.calls) == self._die_at
+        if dies and not self._after:
+            self._dead = True
+            raise Killed(name)
+        call()
+        if dies:
+            self._dead = True
+            raise Killed(name)
