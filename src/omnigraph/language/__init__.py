@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from omnigraph.language.identity import composite_id as composite_id
     from omnigraph.language.identity import key_text as key_text
     from omnigraph.language.lexer import decode_source as decode_source
+    from omnigraph.language.lint import LintReport as LintReport
+    from omnigraph.language.lint import lint_queries as lint_queries
+    from omnigraph.language.migration import MigrationPlan as MigrationPlan
+    from omnigraph.language.migration import plan_migration as plan_migration
     from omnigraph.language.parameters import bind_parameters as bind_parameters
     from omnigraph.language.query_parser import parse_queries as parse_queries
     from omnigraph.language.query_tree import QueryDeclaration as QueryDeclaration
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Catalog": "catalog",
+    "LintReport": "lint",
+    "MigrationPlan": "migration",
     "QueryDeclaration": "query_tree",
     "QueryFile": "query_tree",
     "bind_parameters": "parameters",
@@ -49,9 +55,11 @@ _HOMES = {
     "format_date": "temporal",
     "format_datetime": "temporal",
     "key_text": "identity",
+    "lint_queries": "lint",
     "parse_date": "temporal",
     "parse_datetime": "temporal",
     "parse_queries": "query_parser",
+    "plan_migration": "migration",
     "select_query": "selection",
 }
 

@@ -11,7 +11,6 @@ from typing import TypeAlias, Union
 from omnigraph.language.catalog import (
     Annotation,
     Catalog,
-    Check,
     EdgeType,
     InterfaceType,
     NodeType,
@@ -64,35 +63,25 @@ def annotations_json(annotations: Iterable[Annotation]) -> list[Json]:
     return [annotation_json(each) for each in ordered]
 
 
-def constraint_forms(entity: NodeType | EdgeType) -> dict[str, dict[str, Json]]:
-    """Return the constraints of a type as JSON, by key text (``unique:a,b``), sorted by it."""
-    forms: dict[str, dict[str, Json]] = {}
+def constraint_forms(entity: NodeType | EdgeType) -> list[tuple[str, dict[str, Json]]]:
+    """Return the constraints of a type: key text (``unique:a,b``, ``range:x``) and JSON, sorted by the key text."""
+    forms: list[tuple[str, dict[str, Json]]] = []
     if isinstance(entity, NodeType):
         if entity.key:
-            forms[_column_key("key", entity.key)] = {"Key": [*sorted(entity.key)]}
+            forms.append((constraint_key("key", entity.key), {"Key": [*sorted(entity.key)]}))
         for each in entity.ranges:
-            forms[_range_key(each)] = _range_json(each)
+            forms.append((f"range:{each.property_name}", _range_json(each)))
         for check in entity.checks:
-            forms[_check_key(check)] = {"Check": {"property": check.property_name, "pattern": check.pattern}}
-    for columns in entity.unique:
-        forms[_column_key("unique", columns)] = {"Unique": [*sorted(columns)]}
-    for columns in entity.index:
-        forms[_column_key("index", columns)] = {"Index": [*sorted(columns)]}
-    return dict(sorted(forms.items()))
+            form: Json = {"property": check.property_name, "pattern": check.pattern}
+            forms.append((f"check:{check.property_name}", {"Check": form}))
+    forms += [(constraint_key("unique", columns), {"Unique": [*sorted(columns)]}) for columns in entity.unique]
+    forms += [(constraint_key("index", columns), {"Index": [*sorted(columns)]}) for columns in entity.index]
+    return sorted(forms, key=lambda each: (each[0], repr(each[1])))
 
 
-def _column_key(kind: str, columns: tuple[str, ...]) -> str:
+def constraint_key(kind: str, columns: tuple[str, ...]) -> str:
+    """Return the key text of a constraint over columns."""
     return f"{kind}:{','.join(sorted(columns))}"
-
-
-def _range_key(each: Range) -> str:
-    minimum = "" if each.minimum is None else repr(each.minimum)
-    maximum = "" if each.maximum is None else repr(each.maximum)
-    return f"range:{each.property_name}:{minimum}..{maximum}"
-
-
-def _check_key(check: Check) -> str:
-    return f"check:{check.property_name}:{check.pattern}"
 
 
 def _range_json(each: Range) -> dict[str, Json]:
@@ -124,7 +113,7 @@ def _form(
                 "properties": _properties_json(node.properties),
                 "annotations": annotations_json(node.annotations),
                 "implements": [*sorted(set(node.implements))],
-                "constraints": [*constraint_forms(node).values()],
+                "constraints": [form for _, form in constraint_forms(node)],
             }
             for name, node in sorted(nodes.items())
         ],
@@ -136,7 +125,7 @@ def _form(
                 "cardinality": {"min": edge.cardinality[0], "max": edge.cardinality[1]},
                 "properties": _properties_json(edge.properties),
                 "annotations": annotations_json(edge.annotations),
-                "constraints": [*constraint_forms(edge).values()],
+                "constraints": [form for _, form in constraint_forms(edge)],
             }
             for name, edge in sorted(edges.items())
         ],

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from omnigraph.language.catalog import Scalar
+from omnigraph.language.lexer import plain_decimal
 
 
 def key_text(value: str | bool | int | float, scalar: Scalar) -> str:
@@ -45,20 +46,4 @@ def _float_text(value: float, scalar: Scalar) -> str:
         digits = next(text for text in (f"{value:.{count}e}" for count in range(9)) if round_to_f32(float(text)) == value)
     else:
         digits = repr(value)
-    return _without_exponent(digits)
-
-
-def _without_exponent(text: str) -> str:
-    """Rewrite ``1.5e-07`` as ``0.00000015`` and ``2.0`` as ``2``."""
-    sign, text = ("-", text[1:]) if text.startswith("-") else ("", text)
-    mantissa, _, exponent = text.partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    point = len(whole) + (int(exponent) if exponent else 0)
-    digits = (whole + fraction).rstrip("0")
-    leading = len(digits) - len(digits.lstrip("0"))
-    digits, point = digits[leading:], point - leading
-    if point <= 0:
-        return f"{sign}0.{'0' * -point}{digits}"
-    if point >= len(digits):
-        return f"{sign}{digits}{'0' * (point - len(digits))}"
-    return f"{sign}{digits[:point]}.{digits[point:]}"
+    return plain_decimal(digits).rstrip("0").rstrip(".")

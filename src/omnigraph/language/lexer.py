@@ -182,6 +182,21 @@ def quote(text: str) -> str:
     return f'"{text}"'
 
 
+def plain_decimal(text: str) -> str:
+    """Rewrite a float's digits without exponent and with digits on both sides of the point, as the grammars need them.
+
+    ``1.5e-07`` becomes ``0.00000015``, ``2e+20`` becomes ``200000000000000000000.0``.
+    """
+    mantissa, _, exponent = text.partition("e")
+    sign, mantissa = ("-", mantissa[1:]) if mantissa.startswith("-") else ("", mantissa)
+    whole, _, fraction = mantissa.partition(".")
+    point = len(whole) + int(exponent or 0)
+    digits = (whole + fraction).ljust(point, "0")
+    if point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    return f"{sign}{digits[:point]}.{digits[point:] or '0'}"
+
+
 def _admit_text(source: str) -> None:
     if len(source) > limits.SOURCE_SIZE_BYTES_MAX:
         raise _too_long(len(source))
