@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import omnigraph
+from omnigraph.cli import embedded
 from omnigraph.cli.main import main
 from omnigraph.errors import NotFound
 from omnigraph.wire.commit import CommitInfo, SnapshotOutput, TableInfo
@@ -182,6 +182,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.Ca
         line.graph.asked.update(uri=uri, schema=schema_source, force=force)
         return line.graph
 
-    monkeypatch.setattr(omnigraph, "open", open_graph, raising=False)
-    monkeypatch.setattr(omnigraph, "init", init_graph, raising=False)
+    monkeypatch.setattr(embedded, "open_embedded", open_graph)
+    monkeypatch.setattr(embedded, "init_embedded", init_graph)
     return line

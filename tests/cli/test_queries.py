@@ -186,3 +186,24 @@ def test_the_chain_of_forms(run: CommandLine) -> None:
     run.write("omnigraph.yaml", "")
     run.write("home/config.yaml", "defaults: [")
     assert first_line() == "2 rows from branch main via stock_below"
+
+
+@pytest.mark.parametrize(
+    ("declared", "word", "value"),
+    [
+        ("String", "42", "42"),
+        ("String", "null", "null"),
+        ("String", '"42"', "42"),
+        ("String?", "true", "true"),
+        ("String?", "null", None),
+        ("[String]", "42", 42),
+        ("I64", "42", 42),
+    ],
+)
+def test_a_declared_string_keeps_the_typed_text(run: CommandLine, declared: str, word: str, value: object) -> None:
+    run.write("omnigraph.yaml", ALIASES)
+    run.write("tickets.gq", f"query by_ref($ref: {declared}) {{ match {{ $t: T {{ ref: $ref }} }} return {{ $t }} }}")
+    run("query", "--alias", "ticket", word)
+    assert run.graph.asked["params"] == {"ref": value}
+    run("query", "./g", "--query", "tickets.gq", "--param", f"ref={word}")
+    assert run.graph.asked["params"] == {"ref": value}

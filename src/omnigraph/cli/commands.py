@@ -74,6 +74,7 @@ PROGRAM = Entry(
             children=(Entry("show", "Print the accepted schema source", grammar="schema:SHOW", silent_aliases=("get",)),),
         ),
         Entry("init", "Create a graph", plane="storage", grammar="init:INIT"),
+        Entry("lint", "Check a query file", plane="storage", grammar="lint:LINT"),
         Entry("login", "Store a token for a server", plane="session", grammar="login:LOGIN"),
         Entry("logout", "Forget the token of a server", plane="session", grammar="login:LOGOUT"),
         Entry(

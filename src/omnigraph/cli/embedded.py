@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,11 +10,13 @@ if TYPE_CHECKING:
 
 def open_embedded(uri: str) -> Graph:
     """Open the graph stored at ``uri``."""
-    graph: Graph = import_module("omnigraph").open(uri)
-    return graph
+    import omnigraph
+
+    return omnigraph.open(uri)
 
 
 def init_embedded(uri: str, schema_source: str, *, force: bool) -> Graph:
     """Create a graph at ``uri``."""
-    graph: Graph = import_module("omnigraph").init(uri, schema_source, force=force)
-    return graph
+    import omnigraph
+
+    return omnigraph.init(uri, schema_source, force=force)

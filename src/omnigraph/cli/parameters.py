@@ -76,8 +76,18 @@ def coerce(word: str, declared: str | None) -> Any:  # Any: a JSON value
 
 
 def declared_types(source: str, name: str | None) -> dict[str, str]:
-    """Tell the declared type of each parameter of the selected query; nothing when the source does not parse."""
-    return {}
+    """Tell the declared type of each parameter of the selected query; nothing when the engine is going to refuse it."""
+    from omnigraph.language import parse_queries, select_query
+
+    try:
+        query = select_query(parse_queries(source), name)
+    except BadRequest:
+        return {}
+    return {
+        parameter.name: parameter.type_name + ("?" if parameter.nullable else "")
+        for parameter in query.parameters
+        if not parameter.is_list
+    }
 
 
 def _refuse_constant(word: str) -> NoReturn:

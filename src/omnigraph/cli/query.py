@@ -25,8 +25,8 @@ def _query(arguments: Arguments) -> int:
         result = graph.query(asked.source, asked.params, name=asked.name, branch=branch, snapshot=snapshot)
         head = ResultHead(
             query_name=result.query_name,
-            branch=branch,
-            snapshot=snapshot,
+            branch=result.branch,
+            snapshot=result.snapshot,
             row_count=len(result),
             columns=result.columns,
             graph_commit_id=result.graph_commit_id,

@@ -67,7 +67,8 @@ def request(arguments: Arguments, *, reads: bool) -> tuple[Workspace, QueryReque
     path = arguments.get("query")
     source = text if path is None else workspace.query_text(path)
     assert source is not None, "the grammar admits no other source"
-    params = explicit_parameters(arguments, declared_types(source, name))
+    declared = declared_types(source, name) if arguments.all("param") else {}
+    params = explicit_parameters(arguments, declared)
     return workspace, QueryRequest(address, source, name, params, workspace.branch())
 
 
@@ -82,7 +83,7 @@ def _of_alias(workspace: Workspace, alias_name: str, *, reads: bool) -> QueryReq
     address = resolve(workspace, typed, target=alias.graph)
     name = arguments.get("name") or alias.name
     source = workspace.query_text(alias.query)
-    declared = declared_types(source, name)
+    declared = declared_types(source, name) if words or arguments.all("param") else {}
     params = positional_parameters(alias_name, alias.args, words, declared) | explicit_parameters(arguments, declared)
     return QueryRequest(address, source, name, params, workspace.branch(alias=alias.branch), alias.format)
 
