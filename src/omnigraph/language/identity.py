@@ -43,7 +43,14 @@ def _float_text(value: float, scalar: Scalar) -> str:
         return "0"
     if scalar is Scalar.F32:
         value = round_to_f32(value)
-        digits = next(text for text in (f"{value:.{count}e}" for count in range(9)) if round_to_f32(float(text)) == value)
+        digits = next(text for text in (f"{value:.{count}e}" for count in range(9)) if _reads_back(text, value))
     else:
         digits = repr(value)
     return plain_decimal(digits).rstrip("0").rstrip(".")
+
+
+def _reads_back(text: str, value: float) -> bool:
+    try:
+        return round_to_f32(float(text)) == value
+    except OverflowError:  # the largest floats round up, at few digits, to what is infinite
+        return False

@@ -8,7 +8,6 @@ are worked out when an error or a formatter asks for them.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 
 from omnigraph.errors import ParseError, Span
 from omnigraph.language import limits
@@ -117,10 +116,6 @@ class Tokens:
             f"parse error: {span.line}:{span.column}: {problem}\n{margin} |\n{span.line} | {line}\n{margin} | {' ' * column}^",
             span=span,
         )
-
-    def token_at(self, offset: int) -> int:
-        """Return the number of the token that holds, or last began before, an offset."""
-        return max(0, bisect_right(self.offsets, offset) - 1)
 
 
 def tokenize(source: str) -> Tokens:

@@ -94,7 +94,9 @@ class _PatternParser:
         if counted_first is not None:
             raise PatternError("missing argument to repetition operator: {")
         states, repeats = self.atom(depth)
-        repeated = False
+        if states == 0 and (self.peek() in tuple("*+?") or (self.peek() == "{" and self.counted() is not None)):
+            raise PatternError("missing argument to repetition operator")
+        repeated: int | None = None
         while (character := self.peek()) and character in "*+?{":
             count = 1
             start = self.position
@@ -105,15 +107,15 @@ class _PatternParser:
                 count = max(bounds[0], 1 if bounds[1] is None else bounds[1], 1)
             else:
                 self.position += 1
-            if repeated:
-                raise PatternError(f"bad repetition operator: {self.text[start : self.position]}")
+            if repeated is not None:
+                raise PatternError(f"bad repetition operator: {self.text[repeated : self.position]}")
             if self.peek() == "?":
                 self.position += 1  # not greedy
             repeats *= count
             if repeats > limits.PATTERN_REPEAT_MAX:
                 raise PatternError(f"a repetition counts beyond {limits.PATTERN_REPEAT_MAX}")
             states = states * count + count + 1
-            repeated = True
+            repeated = start
         return states, repeats
 
     def counted(self) -> tuple[int, int | None] | None:
@@ -156,7 +158,7 @@ class _PatternParser:
 
     def group(self, depth: int) -> tuple[int, int]:
         if self.peek() == "?" and self.group_head():
-            return 1, 1  # flags alone, such as (?i)
+            return 0, 1  # flags alone, such as (?i), are nothing that could be repeated
         inside = self.alternatives(depth + 1)
         if self.peek() != ")":
             raise PatternError("missing )")
@@ -205,8 +207,6 @@ class _PatternParser:
             end = self.text.find("\\E", self.position + 1)
             quoted = self.text[self.position + 1 : end if end >= 0 else len(self.text)]
             self.position = len(self.text) if end < 0 else end + 2
-            if not quoted and self.peek() in tuple("*+?{"):
-                raise PatternError("missing argument to repetition operator")
             return len(quoted.encode()) * 2
         if character in _ASSERTIONS and character:
             self.position += 1
