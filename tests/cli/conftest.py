@@ -9,7 +9,7 @@ import pytest
 
 from omnigraph.cli import embedded
 from omnigraph.cli.main import main
-from omnigraph.errors import NotFound
+from omnigraph.errors import NotFound, PreconditionFailed
 from omnigraph.wire.commit import CommitInfo, SnapshotOutput, TableInfo
 from omnigraph.wire.write import IngestOutput, MutateOutput
 
@@ -40,8 +40,8 @@ class FakeResult:
     snapshot: str | None
     graph_commit_id: str | None = "C2"
 
-    def rows(self) -> list[dict[str, Any]]:
-        return self.values
+    def value_columns(self) -> list[list[Any]]:
+        return [[row[name] for row in self.values] for name in self.columns]
 
     def __len__(self) -> int:
         return len(self.values)
@@ -85,7 +85,10 @@ class FakeGraph:
         name: str | None = None,
         branch: str | None = None,
         actor: str | None = None,
+        if_commit: str | None = None,
     ) -> MutateOutput:
+        if if_commit not in (None, "C2"):
+            raise PreconditionFailed(str(if_commit), "C2")
         self.asked.update(source=source, params=params, name=name, branch=branch, actor=actor)
         return MutateOutput(branch or "main", name or "set_age", 1, 2, actor, COMMITS[1])
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -52,3 +53,8 @@ def test_version(run: CommandLine, words: list[str]) -> None:
     outcome = run(*words)
     assert outcome.status == 0
     assert re.fullmatch(r"omnigraph \d+\.\d+\.\d+\S*\n", outcome.out)
+
+
+def test_version_as_json(run: CommandLine) -> None:
+    document = json.loads(run("version", "--json").out)
+    assert list(document) == ["version", "internal_schema"]

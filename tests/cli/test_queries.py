@@ -207,3 +207,32 @@ def test_a_declared_string_keeps_the_typed_text(run: CommandLine, declared: str,
     assert run.graph.asked["params"] == {"ref": value}
     run("query", "./g", "--query", "tickets.gq", "--param", f"ref={word}")
     assert run.graph.asked["params"] == {"ref": value}
+
+
+def test_a_lost_race_exits_with_four(run: CommandLine) -> None:
+    assert run("mutate", "./g", "-e", "q", "--if-commit", "C2").status == 0
+    outcome = run("mutate", "./g", "-e", "q", "--if-commit", "C1")
+    assert (outcome.status, outcome.out) == (4, "")
+    assert outcome.err.startswith("Error: precondition failed: expected head commit 'C1' but it is 'C2'\n")
+    outcome = run("mutate", "./g", "-e", "q", "--if-commit", "C1", "--json")
+    assert outcome.status == 4
+    document = json.loads(outcome.out)
+    assert list(document) == ["error", "precondition_failure"]
+    assert document["precondition_failure"] == {"expected": "C1", "actual": "C2"}
+    assert json.loads(outcome.last_error_line)["precondition_failure"] == {"expected": "C1", "actual": "C2"}
+
+
+def test_the_chain_of_table_layouts(run: CommandLine) -> None:
+    run.graph.rows = [{"i.sku": "x" * 30, "i.qty": 1}]
+
+    def last_lines(*words: str) -> list[str]:
+        return run("query", "./g", "-e", "q", *words).out.splitlines()[3:]
+
+    assert last_lines() == ["x" * 30 + " | 1    "]
+    run.write("home/config.yaml", "defaults: {table_max_column_width: 20, table_cell_layout: wrap}\n")
+    assert last_lines() == ["x" * 20 + " | 1    ", "x" * 10 + " " * 10 + " |      "]
+    run.write("omnigraph.yaml", "cli: {table_max_column_width: 10, table_cell_layout: truncate}\n")
+    assert last_lines() == ["x" * 9 + "… | 1    "]
+    assert last_lines("--max-width", "25") == ["x" * 24 + "… | 1    "]
+    assert last_lines("--max-width=25", "--wrap")[1] == "x" * 5 + " " * 20 + " |      "
+    assert run("query", "./g", "-e", "q", "--max-width", "x").status == 2

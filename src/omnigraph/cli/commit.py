@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from omnigraph.cli.addressing import GRAPH_OPTIONS, JSON_OPTION, URI, URI_OPTION, open_graph, resolve, typed_address
-from omnigraph.cli.grammar import Arguments, Command, Option, Positional, UsageError
+from omnigraph.cli.grammar import Arguments, Command, Option, Positional, UsageError, whole_number
 from omnigraph.cli.streams import write_bytes, write_text
 from omnigraph.cli.workspace import Workspace
 from omnigraph.wire.commit import CommitInfo, CommitListOutput
@@ -12,7 +12,7 @@ _LIMIT = Option("limit", "Show the first N commits of the order", value="N")
 
 
 def _list(arguments: Arguments) -> int:
-    limit = _limit(arguments)
+    limit = whole_number(arguments, _LIMIT)
     workspace = Workspace(arguments)
     with open_graph(resolve(workspace, typed_address(arguments))) as graph:
         commits = graph.commits(arguments.get("branch"))
@@ -59,15 +59,6 @@ def _show(arguments: Arguments) -> int:
 def _line(commit: CommitInfo) -> str:
     actor = f" actor={commit.actor_id}" if commit.actor_id is not None else ""
     return f"{commit.graph_commit_id} branch={commit.manifest_branch or 'main'} version={commit.manifest_version}{actor}"
-
-
-def _limit(arguments: Arguments) -> int | None:
-    given = arguments.get("limit")
-    if given is None:
-        return None
-    if not (given.isascii() and given.isdigit()) or int(given) >= 2**32:
-        raise UsageError(f"invalid value '{given}' for '{_LIMIT.shown}': it must be a whole number from 0 to {2**32 - 1}")
-    return int(given)
 
 
 LIST = Command(

@@ -1,7 +1,7 @@
 """The five forms of a query's result. The same bytes go to a pipe and to a terminal.
 
-Every writer takes the result in batches of rows and yields pieces of bytes, so that a result of any size passes through
-in bounded memory; only ``table`` looks at every row before it writes the first, to know its columns' widths.
+Every writer takes the values of the rows in the order of the columns and yields pieces of bytes, so that a result of any
+size passes through in bounded memory; only ``table`` looks at every row before it writes the first, to know its widths.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -17,6 +18,9 @@ from msgspec import UNSET
 from omnigraph.config.legacy import CellLayout
 from omnigraph.wire.encoding import compact, pretty
 from omnigraph.wire.read import ReadMetadata, ReadOutput, Row, Target
+
+Values = Sequence[Any]  # Any: the JSON values of one row
+_T = TypeVar("_T")
 
 DEFAULT_COLUMN_WIDTH = 80
 _NARROWEST_COLUMN = 8
@@ -60,7 +64,7 @@ class TableLayout:
     cells: CellLayout = "truncate"
 
 
-def write_result(form: str, head: ResultHead, rows: Iterable[Row], layout: TableLayout) -> Iterator[bytes]:
+def write_result(form: str, head: ResultHead, rows: Iterable[Values], layout: TableLayout) -> Iterator[bytes]:
     """Yield the bytes of a result in the form ``table``, ``kv``, ``csv``, ``jsonl`` or ``json``."""
     if form == "json":
         return write_json(head, rows)
@@ -71,7 +75,7 @@ def write_result(form: str, head: ResultHead, rows: Iterable[Row], layout: Table
     return write_kv(head, rows) if form == "kv" else write_table(head, rows, layout)
 
 
-def write_json(head: ResultHead, rows: Iterable[Row]) -> Iterator[bytes]:
+def write_json(head: ResultHead, rows: Iterable[Values]) -> Iterator[bytes]:
     """The envelope, indented by two spaces."""
     columns = list(head.columns) or UNSET
     commit = UNSET if head.graph_commit_id is None else head.graph_commit_id
@@ -79,59 +83,56 @@ def write_json(head: ResultHead, rows: Iterable[Row]) -> Iterator[bytes]:
     before, after = document.split(b'"rows": []', 1)
     yield before + b'"rows": ['
     written = False
-    for batch in _batches(rows):
+    for batch in _objects(head, rows):
         lines = msgspec.json.format(compact(batch), indent=2).removeprefix(b"[").removesuffix(b"\n]")
         yield (b"," if written else b"") + lines.replace(b"\n", b"\n  ")
         written = True
     yield (b"\n  ]" if written else b"]") + after
 
 
-def write_jsonl(head: ResultHead, rows: Iterable[Row]) -> Iterator[bytes]:
+def write_jsonl(head: ResultHead, rows: Iterable[Values]) -> Iterator[bytes]:
     """A line of metadata, then one compact object on each line."""
     yield compact(ReadMetadata("metadata", head.query_name, head.target, head.row_count)) + b"\n"
     encoder = msgspec.json.Encoder()
-    for batch in _batches(rows):
+    for batch in _objects(head, rows):
         yield encoder.encode_lines(batch)
 
 
-def write_csv(head: ResultHead, rows: Iterable[Row]) -> Iterator[bytes]:
+def write_csv(head: ResultHead, rows: Iterable[Values]) -> Iterator[bytes]:
     """A line of column names, then a line for each row; null is the word ``null``."""
-    columns, batches = _columned(head, rows)
-    yield (",".join(_csv_field(name) for name in columns) + "\n").encode()
-    for batch in batches:
-        lines = [",".join(_csv_field(text(row.get(name))) for name in columns) for row in batch]
+    yield (",".join(_csv_field(name) for name in head.columns) + "\n").encode()
+    for batch in _batches(rows):
+        lines = [",".join(_csv_field(text(value)) for value in row) for row in batch]
         yield ("\n".join(lines) + "\n").encode()
 
 
-def write_kv(head: ResultHead, rows: Iterable[Row]) -> Iterator[bytes]:
+def write_kv(head: ResultHead, rows: Iterable[Values]) -> Iterator[bytes]:
     """The summary, then the rows as numbered blocks of ``column: value``."""
-    columns, batches = _columned(head, rows)
     yield f"{head.summary}\n".encode()
     number = 0
-    for batch in batches:
+    for batch in _batches(rows):
         blocks = []
         for row in batch:
             number += 1
-            lines = [f"row {number}", *(f"{name}: {text(row.get(name))}" for name in columns)]
+            lines = [f"row {number}", *(f"{name}: {text(value)}" for name, value in zip(head.columns, row, strict=True))]
             blocks.append(("\n" if number > 1 else "") + "\n".join(lines) + "\n")
         yield "".join(blocks).encode()
     if number == 0:
         yield b"(no rows)\n"
 
 
-def write_table(head: ResultHead, rows: Iterable[Row], layout: TableLayout) -> Iterator[bytes]:
+def write_table(head: ResultHead, rows: Iterable[Values], layout: TableLayout) -> Iterator[bytes]:
     """The summary, the columns' names, a rule, and the rows, every cell padded to the width of its column."""
-    columns, batches = _columned(head, rows)
-    if not columns:
+    if not head.columns:
         yield f"{head.summary}\n(no rows)\n".encode()
         return
-    cells = [[text(row.get(name)).replace("\n", "\\n") for name in columns] for batch in batches for row in batch]
-    widths = [_column_width(name, (line[at] for line in cells), layout) for at, name in enumerate(columns)]
-    header = _CELL_SEPARATOR.join(name.ljust(width) for name, width in zip(columns, widths, strict=True))
+    cells = [[text(value).replace("\n", "\\n") for value in row] for row in rows]
+    widths = [_column_width(name, (line[at] for line in cells), layout) for at, name in enumerate(head.columns)]
+    header = _CELL_SEPARATOR.join(name.ljust(width) for name, width in zip(head.columns, widths, strict=True))
     rule = _RULE_SEPARATOR.join("-" * width for width in widths)
     yield f"{head.summary}\n{header}\n{rule}\n".encode()
-    for start in range(0, len(cells), _BATCH_ROWS):
-        lines = [line for row in cells[start : start + _BATCH_ROWS] for line in _table_lines(row, widths, layout)]
+    for batch in _batches(cells):
+        lines = [line for row in batch for line in _table_lines(row, widths, layout)]
         yield ("\n".join(lines) + "\n").encode()
 
 
@@ -176,24 +177,11 @@ def _csv_field(field: str) -> str:
     return '"' + field.replace('"', '""') + '"' if _CSV_SPECIAL.search(field) else field
 
 
-def _columned(head: ResultHead, rows: Iterable[Row]) -> tuple[Sequence[str], Iterable[list[Row]]]:
-    """The columns to show, and the rows in batches; without declared columns the rows' own keys, sorted."""
-    if head.columns:
-        return head.columns, _batches(rows)
-    whole = list(rows)
-    return sorted({key for row in whole for key in row}), [whole] if whole else []
+def _objects(head: ResultHead, rows: Iterable[Values]) -> Iterator[list[Row]]:
+    return ([dict(zip(head.columns, row, strict=True)) for row in batch] for batch in _batches(rows))
 
 
-def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    if isinstance(rows, list):
-        for start in range(0, len(rows), _BATCH_ROWS):
-            yield rows[start : start + _BATCH_ROWS]
-        return
-    batch: list[Row] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == _BATCH_ROWS:
-            yield batch
-            batch = []
-    if batch:
+def _batches(rows: Iterable[_T]) -> Iterator[list[_T]]:
+    remaining = iter(rows)
+    while batch := list(islice(remaining, _BATCH_ROWS)):
         yield batch

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+_U32_MAX = 2**32 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -210,6 +212,16 @@ def _add(found: Scan, option: Option, value: str) -> None:
     if option.name in found.values and not option.repeats:
         raise UsageError(f"the argument '{option.shown}' cannot be used multiple times")
     found.values[option.name] = (*found.values.get(option.name, ()), value)
+
+
+def whole_number(arguments: Arguments, option: Option) -> int | None:
+    """Read the value of ``option`` as an unsigned 32-bit integer. Raises :class:`UsageError`."""
+    given = arguments.get(option.name)
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdigit()) or len(given) > 10 or int(given) > _U32_MAX:
+        raise UsageError(f"invalid value '{given}' for '{option.shown}': it must be a whole number from 0 to {_U32_MAX}")
+    return int(given)
 
 
 def is_unicode(text: str) -> bool:

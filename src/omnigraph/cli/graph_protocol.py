@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol
 
 from omnigraph.wire.commit import CommitInfo, SnapshotOutput
-from omnigraph.wire.read import Row
 from omnigraph.wire.write import IngestOutput, LoadMode, MutateOutput
 
-Progress = Callable[[int, int], None]
-"""Called with the bytes read so far and the bytes to read."""
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes read so far and the bytes to read, if they are known."""
 
 
 class Result(Protocol):
@@ -29,7 +28,7 @@ class Result(Protocol):
     @property
     def graph_commit_id(self) -> str | None: ...
     def __len__(self) -> int: ...
-    def rows(self) -> Iterable[Row]: ...
+    def value_columns(self) -> Sequence[Sequence[Any]]: ...  # Any: JSON values
 
 
 class Graph(Protocol):
@@ -53,6 +52,7 @@ class Graph(Protocol):
         name: str | None = None,
         branch: str | None = None,
         actor: str | None = None,
+        if_commit: str | None = None,
     ) -> MutateOutput: ...
 
     def load(

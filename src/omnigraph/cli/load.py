@@ -72,7 +72,7 @@ def _run(workspace: Workspace, address: Address, mode: LoadMode, base: str | Non
     admit_write(workspace, address)
     path = workspace.arguments.required("data")
     with open_input(path) as data, open_graph(address) as graph:
-        branch, actor = workspace.branch(), workspace.actor
+        branch, actor = workspace.branch(), None if address.is_remote else workspace.actor
         with _progress(path) as progress:
             source = data if path == STANDARD_INPUT else Path(path)
             return graph.load(source, mode, branch=branch, from_branch=base, actor=actor, progress=progress)

@@ -6,14 +6,25 @@ from omnigraph.cli.addressing import JSON_OPTION, admit_write, open_graph
 from omnigraph.cli.grammar import Arguments, Command, Option
 from omnigraph.cli.source import EXCLUSIONS, POSITIONALS, QUERY_OPTIONS, request
 from omnigraph.cli.streams import write_bytes, write_text
+from omnigraph.errors import PreconditionFailed
+
+_IF_COMMIT = Option("if-commit", "Write only if this commit is the head of the branch; exit 4 if not", value="ID")
 
 
 def _mutate(arguments: Arguments) -> int:
     workspace, asked = request(arguments, reads=False)
     admit_write(workspace, asked.address)
+    expected = arguments.get("if-commit")
+    actor = None if asked.address.is_remote else workspace.actor
     with open_graph(asked.address) as graph:
-        actor = workspace.actor
-        output = graph.mutate(asked.source, asked.params, name=asked.name, branch=asked.branch, actor=actor)
+        try:
+            output = graph.mutate(
+                asked.source, asked.params, name=asked.name, branch=asked.branch, actor=actor, if_commit=expected
+            )
+        except PreconditionFailed as failure:
+            if arguments.flag("json"):
+                _print_lost_race(failure)
+            raise
     if arguments.flag("json"):
         from omnigraph.wire.encoding import pretty
 
@@ -27,9 +38,16 @@ def _mutate(arguments: Arguments) -> int:
     return 0
 
 
+def _print_lost_race(failure: PreconditionFailed) -> None:
+    from omnigraph.wire.encoding import pretty
+    from omnigraph.wire.error import ErrorOutput
+
+    write_bytes(pretty({"error": failure.message, "precondition_failure": ErrorOutput.of(failure).precondition_failure}))
+
+
 MUTATE = Command(
     run=_mutate,
-    options=(*QUERY_OPTIONS, Option("branch", "Branch to write", value="BRANCH"), JSON_OPTION),
+    options=(*QUERY_OPTIONS, Option("branch", "Branch to write", value="BRANCH"), _IF_COMMIT, JSON_OPTION),
     positionals=POSITIONALS,
     exclusive=EXCLUSIONS,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from omnigraph.cli.addressing import JSON_OPTION, open_graph
-from omnigraph.cli.grammar import Arguments, Command, Option
+from omnigraph.cli.grammar import Arguments, Command, Option, whole_number
 from omnigraph.cli.source import EXCLUSIONS, POSITIONALS, QUERY_OPTIONS, request
 from omnigraph.cli.streams import write_all
 from omnigraph.cli.workspace import Workspace
@@ -13,6 +13,8 @@ from omnigraph.config.legacy import OUTPUT_FORMATS
 
 if TYPE_CHECKING:
     from omnigraph.cli.formats import TableLayout
+
+MAX_WIDTH = Option("max-width", "Widest column of a table, in characters", value="N")
 
 
 def _query(arguments: Arguments) -> int:
@@ -32,7 +34,8 @@ def _query(arguments: Arguments) -> int:
             graph_commit_id=result.graph_commit_id,
         )
         form = workspace.output_format(asked.format)
-        write_all(write_result(form, head, result.rows(), _table_layout(workspace)))
+        rows = zip(*result.value_columns(), strict=True)
+        write_all(write_result(form, head, rows, _table_layout(workspace)))
     return 0
 
 
@@ -40,7 +43,10 @@ def _table_layout(workspace: Workspace) -> TableLayout:
     from omnigraph.cli.formats import DEFAULT_COLUMN_WIDTH, TableLayout
 
     project, operator = workspace.legacy.settings.cli, workspace.preferences.defaults
-    widths = (project.table_max_column_width, operator.table_max_column_width, DEFAULT_COLUMN_WIDTH)
+    typed = whole_number(workspace.arguments, MAX_WIDTH)
+    widths = (typed, project.table_max_column_width, operator.table_max_column_width, DEFAULT_COLUMN_WIDTH)
+    if workspace.arguments.flag("wrap"):
+        return TableLayout(next(width for width in widths if width is not None), "wrap")
     cells = project.table_cell_layout or operator.table_cell_layout or "truncate"
     return TableLayout(next(width for width in widths if width is not None), cells)
 
@@ -52,6 +58,8 @@ QUERY = Command(
         Option("branch", "Branch to read", value="BRANCH"),
         Option("snapshot", "Commit to read the graph at", value="ID"),
         Option("format", "Form of the result", value="FORMAT", choices=OUTPUT_FORMATS),
+        MAX_WIDTH,
+        Option("wrap", "Wrap long cells of a table instead of cutting them"),
         JSON_OPTION,
     ),
     positionals=POSITIONALS,

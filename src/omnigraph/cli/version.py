@@ -9,9 +9,11 @@ from omnigraph.version import __version__
 
 def _version(arguments: Arguments) -> int:
     if arguments.flag("json"):
+        from omnigraph.storage.record import FORMAT
         from omnigraph.wire.encoding import pretty
+        from omnigraph.wire.session import VersionOutput
 
-        write_bytes(pretty({"version": __version__}))
+        write_bytes(pretty(VersionOutput(__version__, FORMAT)))
     else:
         write_text(f"omnigraph {__version__}")
     return 0

@@ -1,8 +1,15 @@
-"""The documents of commands that address no graph: credentials and the split of the project file."""
+"""The documents of commands that address no graph: versions, credentials and the split of the project file."""
 
 from __future__ import annotations
 
 from omnigraph.wire.encoding import Shape
+
+
+class VersionOutput(Shape, frozen=True, gc=False):
+    """The version of the program and the storage format that it writes."""
+
+    version: str
+    internal_schema: int
 
 
 class LoginOutput(Shape, frozen=True, gc=False):
