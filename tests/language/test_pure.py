@@ -211,6 +211,22 @@ def test_the_wrong_kind_of_query() -> None:
         language.check_mutation(GRAPH, language.select_query(file, "r"))
 
 
+def test_the_right_kind_of_query() -> None:
+    file = language.parse_queries("query r() { match { $a: Cell } return { $a } } query m() { delete Cell where x = 1 }")
+    assert language.check_read(GRAPH, language.select_query(file, "r")).name == "r"
+    assert language.check_mutation(GRAPH, language.select_query(file, "m")).name == "m"
+
+
+def test_types_and_edges_are_looked_up() -> None:
+    assert GRAPH.entity("node:Person") is GRAPH.nodes["Person"]
+    assert GRAPH.entity("edge:Person") is GRAPH.edges["Person"]
+    assert GRAPH.entity("node:Knows") is GRAPH.entity("thing:Person") is None
+    assert GRAPH.find_edge("WORKSAT") is GRAPH.find_edge("WorksAt") is GRAPH.edges["WorksAt"]
+    assert GRAPH.nodes["Person"].table_key == "node:Person"
+    assert GRAPH.edges["Person"].table_key == "edge:Person"
+    assert GRAPH.nodes["Person"].indexed == {"bio"}
+
+
 def test_a_list_literal_has_a_limit() -> None:
     numbers = ", ".join(["1"] * (limits.LIST_ELEMENTS_MAX + 1))
     source = f"query q() {{ match {{ $a: Person }} return {{ [{numbers}] }} }}"
