@@ -91,6 +91,8 @@ class _ColumnView:
             position = self._overlay.position_of(ordinal)
             if position >= 0:
                 return self.tail().value(position)
+            if ordinal >= self._image.slots:
+                return None  # an ordinal that was reserved and never used
         column: BaseColumn | None = self._image.warm(self.part)
         if column is None:
             if self.is_cold(1):
@@ -99,18 +101,29 @@ class _ColumnView:
         return column.value(ordinal)
 
     def take(self, ordinals: Ordinals) -> pa.Array:
-        positions = self._overlay.positions_of(ordinals)
+        base_ordinals, positions = self.parted(ordinals)
         if positions is None:
-            return self._take_base(ordinals)
-        hit = positions >= 0
-        hits = np.flatnonzero(hit)
+            return self._take_base(base_ordinals)
+        hits = np.flatnonzero(positions >= 0)
         written = self.tail().take(positions[hits])
         if len(hits) == len(ordinals):
             return written
-        stored = self._take_base(np.where(hit, np.int32(-1), ordinals))
+        stored = self._take_base(base_ordinals)
         pick = np.arange(len(ordinals))
         pick[hits] = len(ordinals) + np.arange(len(hits))
         return pa.concat_arrays([stored, written]).take(pa.array(pick))
+
+    def parted(self, ordinals: Ordinals) -> tuple[Ordinals, Ordinals | None]:
+        """Return the ordinals that the base answers for, -1 for others, and the tail's positions (None: none at all)."""
+        overlay = self._overlay
+        if overlay.length == 0:
+            return ordinals, None
+        positions = overlay.positions_of(ordinals)
+        elsewhere = ordinals >= self._image.slots if overlay.slots > self._image.slots else None
+        if positions is not None:
+            written = positions >= 0
+            elsewhere = written if elsewhere is None else elsewhere | written
+        return (ordinals if elsewhere is None else np.where(elsewhere, np.int32(-1), ordinals)), positions
 
     def _take_base(self, ordinals: Ordinals) -> pa.Array:
         if self.is_cold(len(ordinals)):
@@ -187,17 +200,14 @@ class NumberColumnView(_ColumnView):
         return compare_numbers(values, valid, operator, value)
 
     def _compare_some(self, operator: CompareOperator, value: Value, ordinals: Ordinals) -> Mask:
-        positions = self._overlay.positions_of(ordinals)
-        written = None
-        if positions is not None:
-            written = positions >= 0
-            ordinals = np.where(written, np.int32(-1), ordinals)
+        ordinals, positions = self.parted(ordinals)
         if self.is_cold(len(ordinals)):
             cells = number_cells(self._image.take(ordinals, self.stored, self.type))
         else:
             cells = self.base().gather(ordinals)
         result = compare_numbers(*cells, operator, value)
-        if positions is not None and written is not None:
+        if positions is not None:
+            written = positions >= 0
             values, valid = self.tail().cells(self._overlay.length)
             chosen = positions[written]
             result[written] = compare_numbers(values[chosen], valid[chosen], operator, value)
@@ -264,11 +274,7 @@ class StringColumnView(_ColumnView):
         return _compare_places(labels, operator, constant, known)
 
     def _compare_some(self, operator: CompareOperator, value: str, ordinals: Ordinals) -> Mask:
-        positions = self._overlay.positions_of(ordinals)
-        written = None
-        if positions is not None:
-            written = positions >= 0
-            ordinals = np.where(written, np.int32(-1), ordinals)
+        ordinals, positions = self.parted(ordinals)
         dictionary: StringDictionary | None = self._image.warm(("dictionary", self.stored))
         if dictionary is not None and len(dictionary.ranks):
             place, known = dictionary.lower_bound(value)
@@ -276,7 +282,8 @@ class StringColumnView(_ColumnView):
             result = _compare_places(ranks, operator, place, known)
         else:
             result = _compare_strings(self._take_base(ordinals), operator, value)
-        if positions is not None and written is not None:
+        if positions is not None:
+            written = positions >= 0
             holds = _PYTHON[operator]
             tail = self.tail()
             tail.upto(self._overlay.length)

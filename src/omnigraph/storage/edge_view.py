@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from omnigraph.language.catalog import EdgeType
 from omnigraph.storage.adjacency_view import MemoryAdjacency
 from omnigraph.storage.cache import CsrHolder, GraphCache
-from omnigraph.storage.image import SMALL_SLOTS_MAX
 from omnigraph.storage.indexed_adjacency import AutoAdjacency, IndexedAdjacency
 from omnigraph.storage.table_view import StoredView
 from omnigraph.storage.view import Adjacency
@@ -53,7 +52,7 @@ class StoredEdgeView(StoredView):
         if indexed is None:
             if self.mode == "indexed":
                 indexed = True
-            elif self.mode == "csr" or self.image.slots <= SMALL_SLOTS_MAX or self.holder().is_built():
+            elif self.mode == "csr" or self.image.is_small or self.holder().is_built():
                 indexed = False
         if indexed is False:
             return self._in_memory()

@@ -50,6 +50,11 @@ class BaseImage:
         self._slots: dict[str, int] = {}  # what single look-ups found
         self._lock = threading.RLock()
 
+    @property
+    def is_small(self) -> bool:
+        """Whether the table is loaded as soon as it is used."""
+        return self.slots <= SMALL_SLOTS_MAX
+
     # --- cold or warm --------------------------------------------------------------------------------------------------
 
     def prefers_memory(self, part: PartName, rows: int, mode: Mode) -> bool:
@@ -58,10 +63,12 @@ class BaseImage:
         Small tables are loaded at once. Big ones serve the first few uses by look-up, so that a process that asks one
         question stays cold and one that goes on becomes warm.
         """
-        if self.slots <= SMALL_SLOTS_MAX or mode == "csr":
+        if self.table is None or mode == "csr":
             return True
         if mode == "indexed":
             return False
+        if self.is_small:
+            return True
         uses = self._uses[part] = self._uses.get(part, 0) + 1
         return uses > COLD_USES_MAX or rows * COLD_ROW_COST > self.slots
 
@@ -171,7 +178,7 @@ class BaseImage:
             return keys.find_many(row_ids)
         if len(row_ids) * COLD_ROW_COST > self.slots and mode != "indexed":
             # Many rows at once: one pass over the column, without building the index.
-            if self.slots > SMALL_SLOTS_MAX and len(row_ids) > 64:
+            if not self.is_small and len(row_ids) > 64:
                 return find_in_bulk(self._ids().array, row_ids)
             return self.keys().find_many(row_ids)
         ids = row_ids.to_pylist() if isinstance(row_ids, pa.Array | pa.ChunkedArray) else row_ids

@@ -63,10 +63,11 @@ class IndexedAdjacency:
     def _lists(self, ordinals: list[int], reverse: bool) -> tuple[Ordinals, Ordinals, Ordinals]:
         """Return (owner, neighbour, edge) of all edges at some nodes, sorted."""
         nodes, others = self._ends[reverse], self._ends[not reverse]
-        owner_of = {nodes.id(ordinal): ordinal for ordinal in ordinals if ordinal >= 0} if len(ordinals) == 1 else None
-        if owner_of is None:
+        if len(ordinals) == 1:
+            ids = [nodes.column("id").value(ordinals[0])]
+        else:
             ids = nodes.ids(np.array(ordinals, np.int32)).to_pylist()
-            owner_of = dict(zip(ids, ordinals, strict=True))
+        owner_of = {row_id: ordinal for row_id, ordinal in zip(ids, ordinals, strict=True) if isinstance(row_id, str)}
         own, other = ("dst", "src") if reverse else ("src", "dst")
         owners: list[int] = []
         other_ids: list[str] = []

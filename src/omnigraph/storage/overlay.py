@@ -180,7 +180,7 @@ class OverlayLog:
     def settle(self, row_ids: Sequence[str]) -> None:
         """Find the ordinals of some of the open rows, with one look-up in the base."""
         with self.lock:
-            asked = [row_id for row_id in row_ids if row_id in self.reserved]
+            asked = [row_id for row_id in dict.fromkeys(row_ids) if row_id in self.reserved]
             if not asked:
                 return
             for row_id, slot in zip(asked, self.slots_of(asked), strict=True):

@@ -14,7 +14,7 @@ from omnigraph.language.catalog import Catalog, EdgeType, NodeType
 from omnigraph.storage.cache import GraphCache
 from omnigraph.storage.change import Change
 from omnigraph.storage.edge_view import EdgeState, StoredEdgeView
-from omnigraph.storage.image import KEYS, SMALL_SLOTS_MAX, Mode
+from omnigraph.storage.image import KEYS, Mode
 from omnigraph.storage.overlay import Overlay
 from omnigraph.storage.table_protocol import BaseTable
 from omnigraph.storage.table_view import StoredView
@@ -95,7 +95,7 @@ class SnapshotView:
         mode = self._mode
         overlay = Overlay.empty(image.slots, image.rows, lambda row_ids: image.slots_of(row_ids, mode).tolist())
         if source.tail:
-            lazy = image.slots > SMALL_SLOTS_MAX and mode != "csr" and image.warm(KEYS) is None
+            lazy = image.warm(KEYS) is None and (mode == "indexed" or (mode is None and not image.is_small))
             overlay = overlay.replay(source.tail, source.rows, lazy)
         return StoredView(entity, image, overlay, source.column_of, mode)
 

@@ -148,6 +148,8 @@ class StoredView:
             position = self.overlay.position_of(ordinal)
             if position >= 0:
                 return tuple([view.tail().value(position) for view in views])
+            if ordinal >= self.image.slots:
+                return (None,) * len(views)
         warm = self.image.warm
         cells: list[Any] = []  # Any: values, or columns that are not in memory
         cold: list[int] = []
