@@ -1,0 +1,122 @@
+"""Shared by the tests of loads: a schema with every kind of property, a sink for blobs, both ways to decode."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from omnigraph.graph import decode
+from omnigraph.graph.decode import DecodedLoad, decode_load
+from omnigraph.language import compile_schema
+
+SCHEMA = """
+node Thing {
+    slug: String @key
+    text: String?
+    flag: Bool?
+    small: I32?
+    large: I64?
+    small_natural: U32?
+    natural: U64?
+    single: F32?
+    double: F64?
+    day: Date?
+    instant: DateTime?
+    file: Blob?
+    vector: Vector(3)?
+    texts: [String]?
+    flags: [Bool]?
+    numbers: [I32]?
+    naturals: [U64]?
+    doubles: [F64]?
+    singles: [F32]?
+    days: [Date]?
+    instants: [DateTime]?
+    level: enum(low, mid, high)?
+}
+
+node Strict {
+    name: String
+    size: I64
+    ratio: F32
+    day: Date
+    vector: Vector(2)
+    file: Blob
+    tags: [String]
+}
+
+node Note { text: String? }
+
+node Pair {
+    num: I64
+    region: String
+    @key(num, region)
+}
+
+node Keyed { key: F64 @key }
+node Dated { day: Date @key }
+node Counted { n: I32 @key }
+
+node Ruled {
+    code: String @key
+    age: I32? @range(age, 0..120)
+    share: F64? @range(share, 0.5..)
+    part: F32? @range(part, ..0.1)
+    total: U64? @range(total, 10..)
+    label: String? @check(label, "^[a-z]+$")
+    words: [String]? @check(words, "[aeiou]")
+    mail: String? @unique
+    first: String?
+    last: String?
+    born: Date?
+    @unique(first, last)
+}
+
+edge Knows: Thing -> Thing { since: I32? kind: enum(old, new)? note: String? @unique(src, dst) }
+edge Near: Thing -> Note
+"""
+
+CATALOG = compile_schema(SCHEMA)
+
+
+class Blobs:
+    """Keeps blobs under their digests."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def add(self, data: bytes) -> str:
+        reference = f"m:{hashlib.sha256(data).hexdigest()}"
+        self.kept[reference] = data
+        return reference
+
+    def external(self, uri: str) -> str:
+        return f"u:{uri}"
+
+
+def load(source: Any, mode: Any = "append", catalog: Any = CATALOG) -> DecodedLoad:
+    return decode_load(source, catalog, mode=mode, blobs=Blobs())
+
+
+def rows_of(decoded: DecodedLoad) -> dict[str, list[dict[str, Any]]]:
+    """Give rows as Python values that compare exactly (a float by its hexadecimal text)."""
+    return {key: [_exact(row) for row in table.table.to_pylist()] for key, table in decoded.tables.items()}
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, float):
+        return value.hex()
+    if isinstance(value, list):
+        return [_exact(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _exact(item) for name, item in value.items()}
+    return value
+
+
+@pytest.fixture(params=["columns", "exact"])
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Send every block down one of the two paths first."""
+    monkeypatch.setattr(decode, "FAST_BYTES_MIN", 0 if request.param == "columns" else 1 << 60)
+    return str(request.param)
