@@ -79,6 +79,13 @@ class Answers:
         out = np.bincount(self.graph.knows_src, minlength=self.graph.size.persons)
         return [self.graph.person_keys[p] for p in np.flatnonzero(out == 0)]
 
+    @cached_property
+    def document_frequencies(self) -> NDArray[np.int64]:
+        """In how many documents each word stands, by its place in the vocabulary."""
+        ordered = np.sort(self.graph.words, axis=1)
+        first = np.diff(ordered, axis=1, prepend=-1) != 0
+        return np.bincount(ordered[first & (ordered >= 0)], minlength=len(self.graph.vocabulary))
+
     def bm25(self, words: list[int]) -> NDArray[np.float64]:
         """Score every document by Okapi BM25 with Lucene's idf, ln(1 + (N - df + 0.5) / (df + 0.5))."""
         scores = np.zeros(self.graph.size.documents)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import omnigraph
-from bench.engines.engine import Engine, NotMeasuredError, Person, Rows
+from bench.engines.engine import Engine, Person, Rows
 
 POINT = """query point($key: String) {
     match { $p: Person { key: $key } }
@@ -76,10 +76,8 @@ class Omnigraph(Engine):
     has_relaxed_writes = True
 
     def load(self, folder: Path, schema: Path, jsonl: Path) -> None:
-        if not hasattr(omnigraph, "init"):
-            raise NotMeasuredError("the embedded interface is not there yet")
         graph = omnigraph.init(str(folder / "graph"), schema.read_text())
-        graph.load(str(jsonl), mode="overwrite")
+        graph.load(jsonl, mode="overwrite")
         graph.close()
 
     def open(self, folder: Path, durable: bool = True) -> None:
