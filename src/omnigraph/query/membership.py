@@ -1,0 +1,91 @@
+"""Whether a list holds an item: ``contains`` and ``in``, and substrings of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import structs
+
+from omnigraph.query.comparison import compare_vectors
+from omnigraph.query.vectors import Arrayed, Fixed, Repeated, Vector, from_array
+from omnigraph.storage.view import Mask, Numbers
+
+
+def contained(item: Vector, container: Vector, rows: int) -> tuple[Mask, Mask]:
+    """Return two masks: where the container holds the item, and where neither is null.
+
+    A container that is a single text holds its substrings.
+    """
+    known = np.ones(rows, np.bool_)
+    for vector in (item, container):
+        nulls = vector.nulls()
+        if nulls is not None:
+            known &= ~nulls
+    if not known.any():
+        return np.zeros(rows, np.bool_), known
+    if not (isinstance(container, Arrayed | Repeated) and container.type.is_list):
+        return _substring(item, container, rows) & known, known
+    if isinstance(container, Repeated):
+        assert isinstance(container.value, tuple)
+        found = _in_constant(item, container.value, rows)
+    else:
+        found = _in_column(item, container, rows)
+    return found & known, known
+
+
+def _in_constant(item: Vector, elements: tuple[Any, ...], rows: int) -> Mask:
+    """Test against the elements of one list; Any: they are of one scalar type."""
+    if isinstance(item, Repeated):
+        return np.full(rows, any(item.value == element for element in elements), np.bool_)
+    if isinstance(item, Fixed):
+        return _number_in(item.values, elements)
+    assert isinstance(item, Arrayed)
+    mask: Mask = pc.is_in(item.array, value_set=pa.array(elements, pa.string())).to_numpy(zero_copy_only=False)
+    return mask
+
+
+def _number_in(values: Numbers, elements: Iterable[Any]) -> Mask:
+    """Test numbers by mathematical value: elements that the values' type cannot hold equal none of them."""
+    kind = values.dtype.kind
+    if kind == "f":
+        wide = values.astype(np.float64)
+        exact = [float(element) for element in elements if _fits_double(element)]
+        return np.isin(wide, np.array(exact, np.float64))
+    if kind == "b":
+        return np.isin(values, np.array(list(elements), np.bool_))
+    bounds = np.iinfo(values.dtype)
+    whole = [int(element) for element in elements if element == element and abs(element) != np.inf and int(element) == element]
+    inside = [element for element in whole if bounds.min <= element <= bounds.max]
+    return np.isin(values, np.array(inside, values.dtype))
+
+
+def _fits_double(number: int | float) -> bool:
+    try:
+        return float(number) == number
+    except OverflowError:
+        return False
+
+
+def _in_column(item: Vector, container: Arrayed, rows: int) -> Mask:
+    """Compare every element of the lists with its row's item."""
+    parents = pc.list_parent_indices(container.array).to_numpy(zero_copy_only=False).astype(np.int64)
+    elements = from_array(pc.list_flatten(container.array), structs.replace(container.type, is_list=False))
+    items = item.taken(parents)
+    equal = compare_vectors("=", elements, items, len(parents))
+    found = np.zeros(rows, np.bool_)
+    found[parents[equal]] = True
+    return found
+
+
+def _substring(item: Vector, container: Vector, rows: int) -> Mask:
+    if isinstance(item, Repeated) and isinstance(container, Arrayed):
+        matched = pc.match_substring(container.array, item.value).fill_null(False)
+        mask: Mask = matched.to_numpy(zero_copy_only=False)
+        return mask
+    texts, parts = container.arrow().to_pylist(), item.arrow().to_pylist()
+    pairs = zip(texts, parts, strict=True)
+    return np.fromiter((text is not None and part is not None and part in text for text, part in pairs), np.bool_, rows)

@@ -1,0 +1,227 @@
+"""Walking one hop from a bound variable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from omnigraph.query.context import Context
+from omnigraph.query.frame import Frame, Positions, Weights
+from omnigraph.query.limits import PIECE_ROWS
+from omnigraph.query.operators.pieces import cuts
+from omnigraph.query.operators.source import shown
+from omnigraph.query.operators.step import Step
+from omnigraph.query.operators.walk import Walk, Walker
+from omnigraph.query.scratch import distinct, tallied
+from omnigraph.storage.view import Mask, Ordinals
+
+Compaction: TypeAlias = Literal["bag", "set"]
+"""How equal rows may be made one: with their number as a weight, or without, where only their existence counts."""
+
+MEASURED_ABOVE = 1024
+"""Up to this many rows a frontier is expanded as it is: measuring degrees may cost a pass over the whole edge type."""
+
+
+class Expand(Step, frozen=True):
+    """Binds ``target`` to the distinct neighbours of ``source``.
+
+    With ``compact`` the target is all that is needed behind the step, and equal rows are made one once that is cheaper than
+    carrying them: a walk is then never longer than its frontier.
+    """
+
+    source: str
+    target: str
+    target_type: str
+    walk: Walk
+    compact: Compaction | None = None
+
+    def run(self, frame: Frame, context: Context) -> Frame | Iterator[Frame]:
+        rows = frame.rows
+        walker = Walker(self.walk, context, rows)
+        slots = context.table(self.target).slots
+        if frame.scan is not None and self.compact is not None and frame.scan.mask is None:
+            behind = walker.degrees_behind()
+            if behind is not None:  # All edges are walked: the neighbours are those with an edge.
+                ordinals = np.flatnonzero(behind).astype(np.int32)
+                weights = behind[ordinals].astype(np.int64) if self.compact == "bag" else None
+                return Frame(len(ordinals), {self.target: ordinals}, weights)
+        if rows == 1:
+            return self._from_one(frame, walker, slots)
+        if rows <= MEASURED_ABOVE:
+            return self._piece(frame, walker, slots)
+        sizes = walker.sizes(frame.columns[self.source])
+        total = int(sizes.sum())
+        if total <= PIECE_ROWS:
+            context.guard.reserve(total * (16 + 4 * len(self.carry)))
+            return self._piece(frame, walker, slots)
+        return (self._piece(frame.taken(np.arange(start, stop)), walker, slots) for start, stop in cuts(sizes))
+
+    def _from_one(self, frame: Frame, walker: Walker, slots: int) -> Frame:
+        columns = frame.columns
+        neighbours = walker.one(int(columns[self.source][0]), slots)
+        count = len(neighbours)
+        grown = {name: columns[name].repeat(count) for name in self.carry}
+        grown[self.target] = neighbours
+        return Frame(count, grown, None if frame.weights is None else frame.weights.repeat(count))
+
+    def _piece(self, frame: Frame, walker: Walker, slots: int) -> Frame:
+        positions, neighbours = walker.pairs(frame.columns[self.source], slots)
+        weights = None if frame.weights is None else frame.weights[positions]
+        if self.compact is not None and len(neighbours) * 8 > slots:
+            if self.compact == "set":
+                neighbours = distinct(neighbours, slots)
+                return Frame(len(neighbours), {self.target: neighbours})
+            neighbours, weights = tallied(neighbours, weights, slots)
+            return Frame(len(neighbours), {self.target: neighbours}, weights)
+        columns = {name: frame.columns[name][positions] for name in self.carry}
+        columns[self.target] = neighbours
+        return Frame(len(neighbours), columns, weights)
+
+    def reads(self) -> frozenset[str]:
+        return frozenset({self.source})
+
+    def binds(self) -> frozenset[str]:
+        return frozenset({self.target})
+
+    def describe(self) -> str:
+        compact = {None: "", "bag": ", counting equal rows", "set": ", keeping distinct rows"}[self.compact]
+        return f"expand {shown(self.source)} {self.walk.describe()} {shown(self.target)}: {self.target_type}{compact}"
+
+
+class ExpandEdges(Step, frozen=True):
+    """Binds ``target`` and ``edge_variable``: one row per edge. Either may be dead behind the step."""
+
+    source: str
+    target: str
+    edge_variable: str
+    walk: Walk
+    target_bound: bool = False
+
+    def run(self, frame: Frame, context: Context) -> Frame | Iterator[Frame]:
+        rows = frame.rows
+        walker = Walker(self.walk, context, rows)
+        frame = frame.settled()
+        if rows <= MEASURED_ABOVE:
+            return self._piece(frame, walker)
+        sizes = walker.sizes(frame.columns[self.source])
+        if int(sizes.sum()) <= PIECE_ROWS:
+            return self._piece(frame, walker)
+        return (self._piece(frame.taken(np.arange(start, stop)), walker) for start, stop in cuts(sizes))
+
+    def _piece(self, frame: Frame, walker: Walker) -> Frame:
+        positions, neighbours, edges = walker.edges(frame.columns[self.source])
+        if self.target_bound:
+            hit = neighbours == frame.columns[self.target][positions]
+            positions, neighbours, edges = positions[hit], neighbours[hit], edges[hit]
+        columns = {name: frame.columns[name][positions] for name in self.carry}
+        columns[self.target] = neighbours
+        columns[self.edge_variable] = edges
+        return Frame(len(edges), columns, None if frame.weights is None else frame.weights[positions])
+
+    def reads(self) -> frozenset[str]:
+        return frozenset({self.source, self.target} if self.target_bound else {self.source})
+
+    def binds(self) -> frozenset[str]:
+        return frozenset({self.edge_variable} if self.target_bound else {self.target, self.edge_variable})
+
+    def describe(self) -> str:
+        verb = "join" if self.target_bound else "expand"
+        return f"{verb} {shown(self.source)} {self.walk.describe()} {shown(self.target)}, each edge {shown(self.edge_variable)}"
+
+
+class CountNeighbours(Step, frozen=True):
+    """Walks to neighbours that nobody looks at: rows are multiplied by their number, or kept if there is one."""
+
+    source: str
+    walk: Walk
+    mode: Compaction
+
+    def run(self, frame: Frame, context: Context) -> Frame:
+        rows = frame.rows
+        walker = Walker(self.walk, context, rows)
+        degrees = walker.degrees() if rows > MEASURED_ABOVE or frame.scan is not None else None
+        if degrees is not None and frame.scan is not None and self.mode == "set":
+            return frame.filtered(degrees > 0)
+        if degrees is not None:
+            sources = frame.columns[self.source]
+            counts = degrees[sources].astype(np.int64)
+            if self.source in context.scope.optional:
+                counts[sources < 0] = 0
+        else:
+            counts = self._counted(frame, walker, context)
+        positions = np.flatnonzero(counts)
+        weights = counts[positions] if frame.weights is None else counts[positions] * frame.weights[positions]
+        kept = frame.taken(positions, self.carry)
+        return Frame(kept.rows, kept.columns, kept.weights if self.mode == "set" else weights)
+
+    def _counted(self, frame: Frame, walker: Walker, context: Context) -> Weights:
+        """Count by walking, a piece at a time."""
+        sources = frame.columns[self.source]
+        slots = _neighbour_slots(self.walk, context)
+        if len(sources) <= MEASURED_ABOVE:
+            return np.bincount(walker.pairs(sources, slots)[0], minlength=len(sources))
+        counts = np.zeros(len(sources), np.int64)
+        for start, stop in cuts(walker.sizes(sources)):
+            context.guard.check()
+            positions = walker.pairs(sources[start:stop], slots)[0]
+            counts[start:stop] = np.bincount(positions, minlength=stop - start)
+        return counts
+
+    def reads(self) -> frozenset[str]:
+        return frozenset({self.source})
+
+    def describe(self) -> str:
+        what = "multiply rows by the number of" if self.mode == "bag" else "keep rows with"
+        return f"{what} neighbours {shown(self.source)} {self.walk.describe()} $_"
+
+
+class JoinEnds(Step, frozen=True):
+    """Keeps rows whose two bound ends are neighbours."""
+
+    source: str
+    target: str
+    walk: Walk
+
+    def run(self, frame: Frame, context: Context) -> Frame:
+        rows = frame.rows
+        frame = frame.settled()
+        near, far = frame.columns[self.source], frame.columns[self.target]
+        walk = self.walk
+        walker = Walker(walk, context, rows)
+        if rows == 1:
+            joined = bool((walker.many(near)[1] == far[0]).any())
+            return frame.filtered(np.array((joined,)), self.carry)
+        if rows <= MEASURED_ABOVE:
+            return frame.filtered(self._matched(walker, near, far), self.carry)
+        sizes = walker.sizes(near)
+        turned = Walker(walk.turned(), context, rows)
+        other_sizes = turned.sizes(far)
+        if int(other_sizes.sum()) < int(sizes.sum()):
+            walker, near, far, sizes = turned, far, near, other_sizes
+        mask = np.zeros(rows, np.bool_)
+        for start, stop in cuts(sizes):
+            context.guard.check()
+            mask[start:stop] = self._matched(walker, near[start:stop], far[start:stop])
+        return frame.filtered(mask, self.carry)
+
+    @staticmethod
+    def _matched(walker: Walker, near: Ordinals, far: Ordinals) -> Mask:
+        positions: Positions
+        positions, neighbours = walker.many(near)
+        mask = np.zeros(len(near), np.bool_)
+        mask[positions[neighbours == far[positions]]] = True
+        return mask
+
+    def reads(self) -> frozenset[str]:
+        return frozenset({self.source, self.target})
+
+    def describe(self) -> str:
+        return f"join {shown(self.source)} {self.walk.describe()} {shown(self.target)}"
+
+
+def _neighbour_slots(walk: Walk, context: Context) -> int:
+    edge = context.edges(walk.edge).entity
+    type_name = getattr(edge, "source" if walk.reverse else "target")
+    return context.nodes(type_name).slots

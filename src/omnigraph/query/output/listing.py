@@ -1,0 +1,153 @@
+"""The output of a read without aggregates: one result row per row of the match."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from omnigraph.language.catalog import Scalar
+from omnigraph.language.checked import Bm25, EntityRef, Nearest, PropertyRef, Rrf
+from omnigraph.query import search
+from omnigraph.query.context import Context
+from omnigraph.query.expression import evaluate
+from omnigraph.query.frame import Frame, concatenated
+from omnigraph.query.notation import condition_variables, expression_text
+from omnigraph.query.operators.expand import Compaction
+from omnigraph.query.output.order import entity_tie, expression_keys, first_rows
+from omnigraph.query.output.output import Output, Rows, window
+from omnigraph.query.vectors import STRING, Repeated, Vector
+
+
+class Listing(Output, frozen=True):
+    """Lists rows. ``ties`` are the named node and edge variables whose ids settle ties, in name order."""
+
+    ties: tuple[str, ...] = ()
+
+    def needs(self) -> frozenset[str]:
+        used = frozenset(self.ties) if self.order else frozenset[str]()
+        used = used.union(*(condition_variables(projection.expression) for projection in self.projections))
+        return used.union(*(condition_variables(key.expression) for key in self.order))
+
+    def mode(self) -> Compaction:
+        return "set" if self.distinct else "bag"
+
+    def collector(self, context: Context) -> _Collector:
+        return _Collector(self, context)
+
+    def describe(self) -> str:
+        parts = ["distinct rows" if self.distinct else "rows"]
+        if self.order:
+            keys = (f"{expression_text(key.expression)}{' desc' if key.descending else ''}" for key in self.order)
+            kept = "" if self.limit is None else "first rows "
+            parts.append(f"{kept}in order {', '.join(keys)}, ties by {', '.join(f'${name}' for name in self.ties) or 'none'}")
+        return ", ".join(parts)
+
+    def ordered(self, frame: Frame, context: Context, count: int | None) -> Frame:
+        """Return the first ``count`` rows of a frame in order."""
+        ranking = self.order[0].expression
+        if isinstance(ranking, Nearest | Bm25 | Rrf):
+            return frame.taken(search.rank(ranking, frame, context))
+        keys = [
+            key for item in self.order for key in expression_keys(item.expression, frame, context, descending=item.descending)
+        ]
+        ties = [entity_tie(name, frame, context) for name in self.ties]
+        return frame.taken(first_rows(keys, ties, frame.rows, count))
+
+    def rows(self, frame: Frame, context: Context) -> Rows:
+        if frame.rows == 1:
+            return Rows(1, _single_row(self, frame, context))
+        return Rows(frame.rows, [evaluate(projection.expression, frame, context) for projection in self.projections])
+
+
+class _Collector:
+    """Keeps the rows that can still be among those that are returned."""
+
+    def __init__(self, output: Listing, context: Context) -> None:
+        self._output = output
+        self._context = context
+        self._start, self._stop = window(output, context)
+        self._frames: list[Frame] = []
+        self._kept = 0
+        self._done = self._stop is not None and self._stop <= self._start
+
+    def push(self, frame: Frame) -> bool:
+        if self._done:
+            return True
+        output, context, stop = self._output, self._context, self._stop
+        frame = frame.settled()
+        if not output.distinct and stop is not None:
+            if not output.order:
+                frame = _first(frame, stop - self._kept)
+                self._kept += frame.total
+                self._done = self._kept >= stop
+            elif frame.rows > stop and self._frames:
+                frame = output.ordered(frame, context, stop)
+        self._frames.append(frame)
+        context.guard.hold(frame.size_bytes())
+        if not output.distinct:
+            self._judge()
+        return self._done
+
+    def _judge(self) -> None:
+        """Refuse a result with too many rows before it is made."""
+        if self._stop is None:
+            total = sum(frame.total for frame in self._frames)
+            self._context.guard.check_rows(total - self._start)
+            self._context.guard.reserve(8 * total * len(self._output.projections))
+
+    def finish(self) -> Rows:
+        output, context = self._output, self._context
+        if not self._frames:
+            return Rows(0, [Repeated(None, 0, projection.type or STRING) for projection in output.projections])
+        frame = concatenated(self._frames)
+        if output.distinct:
+            return output.distinct_rows(frame, context)
+        if output.order and frame.rows >= 1:
+            frame = output.ordered(frame, context, self._stop)
+        if frame.weights is not None:
+            frame = (frame if self._stop is None else _first(frame, self._stop)).repeated()
+        if self._start or (self._stop is not None and frame.rows > self._stop):
+            frame = frame.taken(np.arange(frame.rows)[self._start : self._stop])
+        return output.rows(frame, context)
+
+
+def _first(frame: Frame, count: int) -> Frame:
+    """Return a frame's first rows: at least ``count`` of the match if there are so many, and never many more."""
+    if frame.weights is None:
+        return frame if frame.rows <= count else frame.taken(np.arange(count))
+    ends = np.cumsum(frame.weights)
+    rows = min(int(np.searchsorted(ends, count)) + 1, frame.rows)
+    frame = frame.taken(np.arange(rows))
+    weights = frame.weights
+    assert weights is not None
+    excess = int(ends[rows - 1]) - count
+    if excess > 0:
+        weights = weights.copy()
+        weights[-1] -= excess
+    return Frame(rows, frame.columns, weights)
+
+
+def _single_row(output: Output, frame: Frame, context: Context) -> list[Vector]:
+    """Fetch the properties of each variable of one row together: one storage access, no Arrow array."""
+    wanted: dict[str, list[str]] = {}
+    for projection in output.projections:
+        expression = projection.expression
+        if isinstance(expression, PropertyRef) and expression.type.scalar is not Scalar.BLOB:
+            wanted.setdefault(expression.variable, []).append(expression.property_name)
+    found: dict[tuple[str, str], Repeated] = {}
+    vectors: list[Vector] = []
+    for variable, names in wanted.items():
+        ordinal = int(frame.columns[variable][0])
+        values = (None,) * len(names) if ordinal < 0 else context.table(variable).values(ordinal, names)
+        found.update({(variable, name): Repeated(value, 1, STRING) for name, value in zip(names, values, strict=True)})
+    for projection in output.projections:
+        expression = projection.expression
+        if isinstance(expression, PropertyRef) and expression.type.scalar is not Scalar.BLOB:
+            vector = found[expression.variable, expression.property_name]
+            vectors.append(Repeated(vector.value, 1, expression.type))
+        elif isinstance(expression, EntityRef):
+            ordinal = int(frame.columns[expression.variable][0])
+            row_id = None if ordinal < 0 else context.table(expression.variable).id(ordinal)
+            vectors.append(Repeated(row_id, 1, STRING))
+        else:
+            vectors.append(evaluate(expression, frame, context))
+    return vectors

@@ -1,0 +1,237 @@
+"""Putting the steps of a match in order.
+
+Rows start where fewest are expected; every condition is tried as soon as its variables are bound; a link whose two ends are
+bound is a test and comes before any that makes rows more. What no traversal connects becomes a product.
+"""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from omnigraph.language.catalog import Catalog, EdgeType
+from omnigraph.language.checked import Block, Traversal
+from omnigraph.query.context import Scope
+from omnigraph.query.notation import condition_variables, outer_variables
+from omnigraph.query.operators.block import ROW, Attach, Exclude
+from omnigraph.query.operators.expand import Expand, ExpandEdges, JoinEnds
+from omnigraph.query.operators.filter import FilterRows
+from omnigraph.query.operators.product import Product
+from omnigraph.query.operators.reach import JoinReach, Reach
+from omnigraph.query.operators.source import Nothing
+from omnigraph.query.operators.step import Step
+from omnigraph.query.planning.access import TABLE_ROWS, Access, find_access, selectivity
+from omnigraph.query.planning.liveness import settle
+from omnigraph.query.planning.pattern import Link, Pattern, take_apart, visible
+
+_FANOUT = 10.0
+
+
+def arrange_block(block: Block, catalog: Catalog, outer: Scope, bound: frozenset[str]) -> list[Step]:
+    """Return the steps that extend rows of the variables ``bound`` by the solutions of a block."""
+    return _Arranger(take_apart(block, catalog, outer, bound), catalog).arranged()
+
+
+class _Arranger:
+    """Orders the steps of one pattern. ``bound`` grows with the steps."""
+
+    def __init__(self, pattern: Pattern, catalog: Catalog) -> None:
+        self._pattern = pattern
+        self._catalog = catalog
+        self._bound = set(pattern.bound)
+        self._steps: list[Step] = []
+        self._nodes = [name for name in pattern.nodes if name not in self._bound]
+        self._links = list(pattern.links)
+        self._conditions = list(pattern.conditions)
+        self._negations = list(pattern.negations)
+
+    def arranged(self) -> list[Step]:
+        self._bind_keys()
+        self._bind_all()
+        pattern = self._pattern
+        self._steps += [FilterRows(condition) for condition in pattern.fallible]
+        self._exclude(everything=True)
+        for block in pattern.optionals:
+            self._attach(block)
+        self._steps += [FilterRows(condition) for condition in pattern.late]
+        self._exclude(everything=True)
+        assert not self._links and not self._conditions and not self._negations
+        return self._steps
+
+    # --- the parts in order ---
+
+    def _bind_keys(self) -> None:
+        """Bind every variable that a key gives: it costs a microsecond and never makes rows more."""
+        self._test()
+        for name in list(self._nodes):
+            access = self._access(name)
+            if access.by_key:
+                self._start(name, access)
+
+    def _bind_all(self) -> None:
+        while self._nodes or self._links:
+            link = self._next_link()
+            if link is not None:
+                self._walk(link)
+            elif not self._bound:
+                name = min(self._nodes, key=lambda name: self._access(name).rows)
+                self._start(name, self._access(name))
+            else:
+                self._multiply()
+
+    def _start(self, name: str, access: Access) -> None:
+        self._steps.append(access.step)
+        self._nodes.remove(name)
+        for condition in access.used:
+            self._conditions.remove(condition)
+        self._binds(name)
+
+    def _binds(self, *names: str) -> None:
+        self._bound.update(names)
+        self._test()
+        self._exclude(everything=False)
+
+    def _test(self) -> None:
+        """Try the conditions whose variables are all bound, the most selective first."""
+        ready = [condition for condition in self._conditions if condition_variables(condition) <= self._bound]
+        for condition in sorted(ready, key=selectivity):
+            self._conditions.remove(condition)
+            names = condition_variables(condition)
+            self._steps.append(FilterRows(condition, next(iter(names)) if len(names) == 1 else None))
+
+    # --- links ---
+
+    def _next_link(self) -> Link | None:
+        """Take the cheapest link that has a bound end, turned so that it starts there."""
+        best: tuple[float, int, Link] | None = None
+        for place, link in enumerate(self._links):
+            both = link.source in self._bound and link.target in self._bound
+            if not both and link.source not in self._bound:
+                if link.target not in self._bound:
+                    continue
+                link = link.turned()
+            cost = 0.0 if both else self._growth(link)
+            if best is None or cost < best[0]:
+                best = (cost, place, link)
+        if best is None:
+            return None
+        del self._links[best[1]]
+        return best[2]
+
+    def _growth(self, link: Link) -> float:
+        """Return by how much a link is expected to multiply rows, conditions on its target included."""
+        edge = self._catalog.edges[link.walk.edge]
+        if link.maximum > 1:
+            fanout = _FANOUT ** min(link.maximum, 3)
+        elif not link.walk.undirected and _single(edge, link.walk.reverse):
+            fanout = 1.0
+        else:
+            fanout = _FANOUT
+        for condition in link.walk.conditions:
+            fanout *= selectivity(condition)
+        return fanout * self._access(link.target).rows / TABLE_ROWS
+
+    def _walk(self, link: Link) -> None:
+        source, target, walk = link.source, link.target, link.walk
+        known = target in self._bound
+        if link.minimum > link.maximum:
+            self._steps.append(Nothing((target,), f"{walk.edge} joins different types, so it makes one hop at most"))
+        elif link.edge_variable is not None:
+            self._steps.append(ExpandEdges(source, target, link.edge_variable, walk, known))
+            self._bound.add(link.edge_variable)
+        elif link.maximum > 1:
+            bounds = (link.minimum, link.maximum)
+            self._steps.append(
+                JoinReach(source, target, walk, *bounds) if known else Reach(source, target, self._type(target), walk, *bounds)
+            )
+        elif known:
+            self._steps.append(JoinEnds(source, target, walk))
+        else:
+            self._steps.append(Expand(source, target, self._type(target), walk))
+        if target in self._nodes:
+            self._nodes.remove(target)
+        self._binds(target)
+
+    # --- what no link connects ---
+
+    def _multiply(self) -> None:
+        """Join with the part of the pattern around the cheapest variable that is not bound yet."""
+        first = min(self._nodes, key=lambda name: self._access(name).rows)
+        part = {first}
+        grown = True
+        while grown:
+            grown = False
+            for link in self._links:
+                if link.variables & part and not link.variables <= part:
+                    part |= link.variables
+                    grown = True
+        whole = self._pattern
+        inside = [condition for condition in self._conditions if condition_variables(condition) <= part]
+        links = [link for link in self._links if link.variables & part]
+        pattern = structs.replace(
+            whole,
+            bound=frozenset(),
+            nodes=tuple(name for name in self._nodes if name in part),
+            links=tuple(links),
+            conditions=tuple(inside),
+            fallible=(),
+            optionals=(),
+            late=(),
+            negations=(),
+        )
+        self._steps.append(Product(tuple(_Arranger(pattern, self._catalog).arranged())))
+        self._nodes = [name for name in self._nodes if name not in part]
+        self._links = [link for link in self._links if link not in links]
+        self._conditions = [condition for condition in self._conditions if condition not in inside]
+        self._binds(*part)
+
+    # --- blocks ---
+
+    def _exclude(self, *, everything: bool) -> None:
+        """Drop rows by the negations whose variables are bound: simple ones at once, others when all else is done."""
+        for block in list(self._negations):
+            outer = outer_variables(block)
+            if outer <= self._bound and (everything or _is_simple(block)):
+                self._negations.remove(block)
+                self._steps.append(self._exclusion(block, outer))
+
+    def _exclusion(self, block: Block, outer: frozenset[str]) -> Exclude:
+        scope = self._pattern.scope
+        steps = arrange_block(block, self._catalog, scope, outer)
+        names = tuple(sorted(outer))
+        by_row = len(names) != 1 or names[0] in scope.optional
+        key = ROW if by_row else names[0]
+        return Exclude(settle(steps, frozenset({key}), "set"), names, _inner_scope(block, self._catalog, scope), by_row)
+
+    def _attach(self, block: Block) -> None:
+        scope = self._pattern.scope
+        outer = outer_variables(block)
+        steps = arrange_block(block, self._catalog, scope, outer)
+        names = tuple(visible(block, Scope({})).types)
+        inner_scope = _inner_scope(block, self._catalog, scope)
+        self._steps.append(Attach(tuple(steps), tuple(sorted(outer)), inner_scope, names))
+        self._bound.update(names)
+
+    # --- looking things up ---
+
+    def _type(self, variable: str) -> str:
+        return self._pattern.scope.types[variable][1]
+
+    def _access(self, name: str) -> Access:
+        alone = [condition for condition in self._conditions if condition_variables(condition) == {name}]
+        return find_access(name, self._catalog.nodes[self._type(name)], alone)
+
+
+def _single(edge: EdgeType, reverse: bool) -> bool:
+    """Say whether a node has at most one edge of a type in a direction."""
+    if ("dst" if reverse else "src",) in edge.unique:
+        return True
+    return not reverse and edge.cardinality[1] == 1
+
+
+def _is_simple(block: Block) -> bool:
+    """Say whether a block only looks at the neighbours of one node."""
+    return len(block.clauses) == 1 and isinstance(block.clauses[0], Traversal)
+
+
+def _inner_scope(block: Block, catalog: Catalog, outer: Scope) -> Scope:
+    return take_apart(block, catalog, outer, frozenset()).scope

@@ -1,0 +1,158 @@
+"""The result of a read: columns that are known up front, rows on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from omnigraph.errors import ExecutionError
+from omnigraph.language.catalog import PropertyType
+from omnigraph.language.checked import Value
+from omnigraph.query.display import html_table, text_table
+from omnigraph.query.encode import Encoder, Json
+from omnigraph.query.vectors import STRING, Repeated, Vector
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Result:
+    """Rows of a read, in order. Holds values only: no snapshot, no file.
+
+    ``columns`` stand in projection order and may repeat a name; a row as a dictionary then holds the last of them. Values of
+    ``rows()`` and of iteration are ready for JSON: dates as text, non-finite floats as ``"NaN"``, Blobs as null.
+    """
+
+    __slots__ = (
+        "_count",
+        "_encoders",
+        "_row",
+        "_types",
+        "_vectors",
+        "branch",
+        "columns",
+        "graph_commit_id",
+        "query_name",
+        "snapshot",
+    )
+
+    branch: str | None
+    snapshot: str | None
+    graph_commit_id: str | None
+
+    def __init__(
+        self,
+        query_name: str,
+        columns: tuple[str, ...],
+        encoders: tuple[Encoder | None, ...],
+        count: int,
+        vectors: list[Vector],
+    ) -> None:
+        self.query_name = query_name
+        self.columns = columns
+        self._encoders = encoders
+        self._count = count
+        self._vectors: list[Vector] | None = vectors
+        self._row: tuple[Value, ...] | None = None
+        self._types: tuple[PropertyType | None, ...] = ()
+        self.located(None, None, None)
+
+    @classmethod
+    def of_row(
+        cls,
+        query_name: str,
+        columns: tuple[str, ...],
+        encoders: tuple[Encoder | None, ...],
+        types: tuple[PropertyType | None, ...],
+        row: tuple[Value, ...] | None,
+    ) -> Result:
+        """Return the result of one row of plain values, or of none."""
+        result = cls.__new__(cls)
+        result.query_name = query_name
+        result.columns = columns
+        result._encoders = encoders
+        result._types = types
+        result._row = row
+        result._count = 0 if row is None else 1
+        result._vectors = None
+        result.located(None, None, None)
+        return result
+
+    def located(self, branch: str | None, snapshot: str | None, graph_commit_id: str | None) -> Result:
+        """Note what was read: a branch or a snapshot, and the commit that stood there."""
+        self.branch = branch
+        self.snapshot = snapshot
+        self.graph_commit_id = graph_commit_id
+        return self
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[dict[str, Json]]:
+        return iter(self.rows())
+
+    def rows(self) -> list[dict[str, Json]]:
+        """Return all rows as dictionaries of JSON-ready values."""
+        if self._row is not None:
+            return [
+                {
+                    name: value if encode is None or value is None else encode(value)
+                    for name, value, encode in zip(self.columns, self._row, self._encoders, strict=True)
+                }
+            ]
+        if self._count == 0:
+            return []
+        names = self.columns
+        return [dict(zip(names, values, strict=True)) for values in zip(*self.value_columns(), strict=True)]
+
+    def value_columns(self) -> list[list[Json]]:
+        """Return one list of JSON-ready values per column: the cheapest way to many rows."""
+        return [vector.json() for vector in self._columns()]
+
+    def to_arrow(self) -> pa.Table:
+        """Return the rows as an Arrow table of native types; whole nodes and edges are structs."""
+        return pa.Table.from_arrays([vector.arrow() for vector in self._columns()], names=list(self.columns))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the rows as a pandas data frame.
+
+        Raises:
+            ExecutionError: pandas is not installed.
+        """
+        try:
+            import pandas  # noqa: F401
+        except ImportError:
+            raise ExecutionError(
+                "to_pandas() needs pandas, which is not installed", hint="pip install pandas, or use to_arrow()"
+            ) from None
+        frame: Any = self.to_arrow().to_pandas()  # Any: pyarrow has no types
+        return frame
+
+    def size_bytes(self) -> int:
+        """Return about how many bytes the columns take."""
+        return sum(vector.size_bytes() for vector in self._columns())
+
+    def _columns(self) -> list[Vector]:
+        if self._vectors is None:
+            values = (None,) * len(self.columns) if self._row is None else self._row
+            self._vectors = [
+                Repeated(value, self._count, type_ or STRING) for value, type_ in zip(values, self._types, strict=True)
+            ]
+        return self._vectors
+
+    def __repr__(self) -> str:
+        return text_table(self.columns, self._head(), self._count)
+
+    def _repr_html_(self) -> str:
+        return html_table(self.columns, self._head(), self._count)
+
+    def _head(self, rows: int = 20) -> list[tuple[Json, ...]]:
+        """Return the first rows as tuples, so that columns of one name are all shown."""
+        columns = self._columns()
+        if self._count > rows:
+            import numpy as np
+
+            columns = [vector.taken(np.arange(rows)) for vector in columns]
+        return list(zip(*(vector.json() for vector in columns), strict=True))
