@@ -106,3 +106,11 @@ def test_a_locale_without_unicode_changes_nothing(tmp_path: Path) -> None:
     plain = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = process(RUN, "--help", cwd=tmp_path, env=plain)
     assert "Data — query".encode() in done.stdout
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", RUN + "sys.exit(status)", "version"], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, b"Error: io: No space left on device\n")

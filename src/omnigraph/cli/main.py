@@ -33,6 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _silence_stdout()
         return EXIT_BROKEN_PIPE
+    except OSError as error:
+        _silence_stdout()
+        note(f"Error: {_system_text(error)}")
+        return EXIT_FAILURE
     return status
 
 
@@ -96,15 +100,17 @@ def _print_help(path: Sequence[Entry]) -> int:
 def _carry_out(path: list[Entry], arguments: Arguments) -> int:
     """Run the command; a failure is told on standard error, with ``--json`` as an object too."""
     from omnigraph.cli.addressing import guard_plane
-    from omnigraph.errors import OmnigraphError
+    from omnigraph.errors import OmnigraphError, StorageError
 
     try:
         guard_plane(path, arguments)
         return path[-1].command().run(arguments)
-    except (KeyboardInterrupt, BrokenPipeError, UsageError):
+    except (BrokenPipeError, UsageError):
         raise
     except OmnigraphError as error:
         failure = error
+    except OSError as error:
+        failure = StorageError(_system_text(error))
     except Exception as error:
         if "OMNIGRAPH_TRACEBACK" in os.environ:
             raise
@@ -117,6 +123,11 @@ def _carry_out(path: list[Entry], arguments: Arguments) -> int:
 
     report(failure, as_json=arguments.flag("json"))
     return failure.exit_status
+
+
+def _system_text(error: OSError) -> str:
+    where = f"{error.filename}: " if isinstance(error.filename, str) else ""
+    return f"io: {where}{error.strerror or error}"
 
 
 def _silence_stdout() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET, UnsetType
+
 from omnigraph.wire.encoding import Shape
 
 
@@ -34,8 +36,9 @@ class TableInfo(Shape, frozen=True, gc=False):
 
 
 class SnapshotOutput(Shape, frozen=True, gc=False):
-    """Every live type of a branch, sorted by ``table_key``."""
+    """Every live type of a branch, sorted by ``table_key``; ``internal_schema_version`` is the storage format."""
 
     branch: str
     manifest_version: int
     tables: list[TableInfo]
+    internal_schema_version: int | UnsetType = UNSET
