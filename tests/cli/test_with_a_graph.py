@@ -1,0 +1,121 @@
+"""The commands on a real graph, from init to export."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import Outcome
+from omnigraph.cli.main import main
+
+SCHEMA = """node Person {
+  name: String @key
+  age: I64?
+}
+edge Knows: Person -> Person {
+  since: Date?
+}
+"""
+DATA = """{"type":"Person","data":{"name":"Ida","age":41}}
+{"type":"Person","data":{"name":"Jon"}}
+{"edge":"Knows","from":"Ida","to":"Jon","data":{"id":"k1","since":"2020-01-01"}}
+"""
+WHO = "query who($n: String) { match { $p: Person { name: $n } } return { $p.name, $p.age } }"
+ALL = "query everyone() { match { $p: Person } return { $p.name, $p.age } order { $p.name } }"
+AGE = "query set_age($n: String, $a: I64) { update Person set { age: $a } where name = $n }"
+
+
+class RealGraph:
+    def __init__(self, folder: Path, capture: pytest.CaptureFixture[bytes]) -> None:
+        self.folder = folder
+        self._capture = capture
+
+    def __call__(self, *words: str, status: int = 0) -> Outcome:
+        self._capture.readouterr()
+        found = main(list(words))
+        captured = self._capture.readouterr()
+        outcome = Outcome(found, captured.out.decode(), captured.err.decode())
+        assert outcome.status == status, outcome
+        return outcome
+
+
+@pytest.fixture
+def og(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> RealGraph:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMNIGRAPH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OMNIGRAPH_FSYNC", "0")
+    Path("s.pg").write_text(SCHEMA)
+    Path("d.jsonl").write_text(DATA)
+    run = RealGraph(tmp_path, capsysbinary)
+    assert run("init", "--schema", "s.pg", "g.omni").out == "initialized g.omni\n"
+    run("load", "g.omni", "--data", "d.jsonl", "--mode", "merge")
+    return run
+
+
+def test_a_life(og: RealGraph) -> None:
+    assert og("query", "g.omni", "-e", ALL).out == (
+        "2 rows from branch main via everyone\np.name | p.age\n-------+------\nIda    | 41   \nJon    | null \n"
+    )
+    out = og("mutate", "g.omni", "-e", AGE, "--params", '{"n": "Jon", "a": "9007199254740993"}', "--as", "ida").out
+    assert out == "changed main via set_age: 1 nodes, 0 edges\nactor_id: ida\n"
+    document = json.loads(og("query", "g.omni", "-e", WHO, "--param", "n=Jon", "--json").out)
+    assert document["rows"] == [{"p.name": "Jon", "p.age": 9007199254740993}]
+    commits = json.loads(og("commit", "list", "g.omni", "--json").out)["commits"]
+    assert [commit["actor_id"] for commit in commits] == [None, None, "ida"]
+    assert document["graph_commit_id"] == commits[-1]["graph_commit_id"]
+    before = json.loads(
+        og("query", "g.omni", "-e", WHO, "--param", "n=Jon", "--snapshot", commits[1]["graph_commit_id"], "--json").out
+    )
+    assert before["rows"] == [{"p.name": "Jon", "p.age": None}]
+    assert before["target"] == {"branch": None, "snapshot": commits[1]["graph_commit_id"]}
+    shown = og("commit", "show", "--uri", "g.omni", commits[-1]["graph_commit_id"]).out
+    assert f"parent_commit_id: {commits[1]['graph_commit_id']}\nactor_id: ida\ncreated_at: " in shown
+    snapshot = json.loads(og("snapshot", "g.omni", "--json").out)
+    assert [(table["table_key"], table["row_count"]) for table in snapshot["tables"]] == [("edge:Knows", 1), ("node:Person", 2)]
+    assert og("schema", "show", "g.omni").out == SCHEMA + "\n"
+
+
+def test_export_loads_back(og: RealGraph) -> None:
+    text = og("export", "g.omni").out
+    assert text == (
+        '{"edge":"Knows","from":"Ida","to":"Jon","data":{"id":"k1","since":18262}}\n'
+        '{"type":"Person","data":{"id":"Ida","name":"Ida","age":41}}\n'
+        '{"type":"Person","data":{"id":"Jon","name":"Jon","age":null}}\n'
+    )
+    Path("copy.jsonl").write_text(text)
+    og("init", "--schema", "s.pg", "copy.omni")
+    og("load", "copy.omni", "--data", "copy.jsonl", "--mode", "overwrite")
+    assert og("export", "copy.omni").out == text
+    assert og("export", "g.omni", "--table", "node:Person").out == "".join(text.splitlines(keepends=True)[1:])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["snapshot", "nowhere"], "not found"),
+        (["snapshot", "g.omni", "--branch", ""], "branch name cannot be empty"),
+        (["snapshot", "g.omni", "--branch", "dev"], "branch 'dev' not found"),
+        (["init", "--schema", "s.pg", "g.omni"], "already initialized"),
+        (["query", "g.omni", "-e", WHO], "parameter 'n' not provided"),
+        (["query", "g.omni", "-e", WHO, "--params", '{"n": 1}'], "param 'n': expected string, got number"),
+        (["query", "g.omni", "-e", AGE, "--params", '{"n": "a", "a": 1}'], "mutation query cannot be typechecked"),
+        (["mutate", "g.omni", "-e", ALL], "mutation execution called on a read query; use query instead"),
+        (["query", "g.omni", "-e", WHO + ALL], "query file contains multiple queries; pass --name"),
+        (["query", "g.omni", "-e", WHO + ALL, "--name", "x"], "query 'x' not found"),
+        (["query", "g.omni", "-e", ALL, "--snapshot", "nope"], "commit 'nope' not found"),
+        (["commit", "show", "--uri", "g.omni", "nope"], "commit 'nope' not found"),
+        (["export", "g.omni", "--type", "Nope"], "unknown export type 'Nope'"),
+        (["export", "g.omni", "--table", "node:Nope"], "unknown export table 'node:Nope'"),
+        (["load", "g.omni", "--data", "d.jsonl", "--mode", "append"], "already has id"),
+        (["load", "g.omni", "--data", "d.jsonl", "--mode", "merge", "--branch", "dev"], "branch 'dev' not found"),
+    ],
+)
+def test_refusals_reach_the_person(og: RealGraph, words: list[str], message: str) -> None:
+    outcome = og(*words, status=1)
+    assert outcome.out == ""
+    assert outcome.err.startswith("Error: ")
+    assert message in outcome.err
+    if words[0] not in ("init", "export"):
+        assert message in json.loads(og(*words, "--json", status=1).last_error_line)["error"]
