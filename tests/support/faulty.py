@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from omnigraph.storage.objects import ObjectInfo, ObjectStore
+from omnigraph.storage.objects import ObjectInfo, ObjectStore, ReadCounters
 
 
 class Killed(BaseException):
@@ -25,6 +25,10 @@ class FaultyStore:
         self._after = after
         self.calls: list[str] = []
         self._dead = False
+
+    @property
+    def counters(self) -> ReadCounters:
+        return self._inner.counters
 
     @property
     def uri(self) -> str:

@@ -31,11 +31,15 @@ from omnigraph.storage.ulid import new_ulid
 
 @dataclass(frozen=True, slots=True)
 class RowChange:
-    """What one write does to one type: the rows it leaves behind, the ids it removes, and the exact number of rows then."""
+    """What one write does to one type: the rows it leaves behind, the ids it removes, and the exact number of rows then.
+
+    ``header`` is the encoded schema of the rows, if the writer has it at hand.
+    """
 
     upserts: Any  # Any: pa.RecordBatch | None; pyarrow has no stubs
     deletes: tuple[str, ...]
     rows: int
+    header: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,10 @@ def commit_record(
         inline = []
         for type_id, change in draft.inline.items():
             encoded = InlineChange(
-                type_id, encode_rows(change.upserts) if change.upserts is not None else b"", list(change.deletes), change.rows
+                type_id,
+                encode_rows(change.upserts, change.header) if change.upserts is not None else b"",
+                list(change.deletes),
+                change.rows,
             )
             inline.append(encoded)
             added.append(TailChange(step, encoded, Change(step, change.upserts, change.deletes)))

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from omnigraph.errors import StorageError
-from omnigraph.storage.objects import ObjectExists, ObjectInfo, ObjectMissing
+from omnigraph.storage.objects import ObjectExists, ObjectInfo, ObjectMissing, ReadCounters
 
 _DIRECTORY_HANDLES_MAX = 64
 _TEMPORARY_PREFIX = "~tmp-"
@@ -28,6 +28,7 @@ class LocalStore:
         self._root = os.fspath(root)
         self._fsync = fsync
         self._unnamed_files = hasattr(os, "O_TMPFILE") and Path("/proc/self/fd").is_dir()
+        self.counters = ReadCounters()
         self._directories: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -42,11 +43,13 @@ class LocalStore:
     def get(self, key: str) -> bytes:
         try:
             with open(self.path(key), "rb", buffering=0) as file:
-                return file.read()
+                data = file.read()
         except (FileNotFoundError, NotADirectoryError):
             raise ObjectMissing(key) from None
         except OSError as error:
             raise _mapped(error, f"reading '{key}'") from error
+        self.counters.add(len(data))
+        return data
 
     def get_range(self, key: str, offset: int, size_bytes: int) -> bytes:
         try:
@@ -59,6 +62,7 @@ class LocalStore:
             raise _mapped(error, f"reading '{key}'") from error
         if len(data) != size_bytes:
             raise StorageError(f"storage: object '{key}' ends before byte {offset + size_bytes}; run `omnigraph repair`")
+        self.counters.add(len(data))
         return data
 
     def exists(self, key: str) -> bool:

@@ -52,8 +52,29 @@ class ObjectInfo:
     modified_s: float
 
 
+class ReadCounters:
+    """What was read from a store so far, for profiles. Additions may be lost between threads; nothing depends on them."""
+
+    __slots__ = ("bytes_read", "objects_read")
+
+    def __init__(self) -> None:
+        self.objects_read = 0
+        self.bytes_read = 0
+
+    def add(self, size_bytes: int) -> None:
+        """Note one access."""
+        self.objects_read += 1
+        self.bytes_read += size_bytes
+
+    def as_dict(self) -> dict[str, int]:
+        return {"objects read": self.objects_read, "bytes read": self.bytes_read}
+
+
 class ObjectStore(Protocol):
     """Objects under one root. All methods may be called from several threads."""
+
+    @property
+    def counters(self) -> ReadCounters: ...
 
     @property
     def uri(self) -> str:

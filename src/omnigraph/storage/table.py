@@ -59,6 +59,7 @@ class LanceTable:
 
     def __init__(self, store: ObjectStore, table_id: str, version: str) -> None:
         self._uri = f"{store.uri}/{table_prefix(table_id)}"
+        self._counters = store.counters
         self._table_id = table_id
         self._version = version
         self._lock = threading.Lock()
@@ -125,6 +126,7 @@ class LanceTable:
             places[self._slots_of(table.column("_rowaddr"), starts)] = np.arange(table.num_rows)
             indices = pa.array(places, mask=places < 0)
             table = table.drop_columns(["_rowaddr"]).take(indices)
+        self._counters.add(table.nbytes)
         return _with_missing(table, columns, self._slots)
 
     def take(self, slots: Ordinals, columns: Sequence[str]) -> pa.Table:
@@ -144,6 +146,7 @@ class LanceTable:
             )
         if not (len(unique) == len(addresses) and (unique == addresses).all()):
             table = table.take(pa.array(inverse))
+        self._counters.add(table.nbytes)
         return _with_missing(table, columns, len(addresses))
 
     def find(self, column: str, values: Sequence[Value], columns: Sequence[str] = ()) -> tuple[Ordinals, pa.Table]:
@@ -165,6 +168,7 @@ class LanceTable:
         if not tables:
             return np.empty(0, dtype=np.int32), _with_missing(dataset.schema.empty_table().select(names), columns, 0)
         table = tables[0] if len(tables) == 1 else pa.concat_tables(tables)
+        self._counters.add(table.nbytes)
         slots = self._slots_of(table.column("_rowaddr"), starts).astype(np.int32)
         table = _with_missing(table.drop_columns(["_rowaddr"]), columns, len(slots))
         if len(slots) > 1 and (np.diff(slots) < 0).any():

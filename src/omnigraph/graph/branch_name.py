@@ -1,0 +1,46 @@
+"""Names of branches: what is allowed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from omnigraph.errors import BadRequest
+
+RESERVED: Final = "__schema_apply_lock__"
+ESCAPED_BYTES_MAX: Final = 240
+_PUNCTUATION = frozenset("._-")
+
+
+def valid_branch_name(name: str) -> str:
+    """Return a name with surrounding white space removed. Raises BadRequest."""
+    name = name.strip()
+    if not name:
+        raise BadRequest("branch name cannot be empty", hint="name a branch, such as main")
+    why = _reason(name)
+    if why is not None:
+        raise BadRequest(f"invalid branch name '{name}': {why}", hint="use letters, digits, '.', '-', '_' and '/' between them")
+    return name
+
+
+def refuse_reserved(operation: str, name: str) -> None:
+    """Refuse the one name that is the engine's own."""
+    if name == RESERVED:
+        raise BadRequest(f"{operation} does not allow internal system ref '{name}'", hint="name another branch")
+
+
+def _reason(name: str) -> str | None:
+    escaped_bytes = sum(1 if byte < 128 and (chr(byte).isalnum() or chr(byte) in _PUNCTUATION) else 3 for byte in name.encode())
+    if escaped_bytes > ESCAPED_BYTES_MAX:
+        return f"it is longer than {ESCAPED_BYTES_MAX} bytes in escaped form"
+    if "\\" in name:
+        return "it holds a backslash"
+    if name.startswith("/") or name.endswith("/") or "//" in name:
+        return "it has an empty segment"
+    if ".." in name:
+        return "it holds '..'"
+    if name.endswith(".lock"):
+        return "it ends with '.lock'"
+    for letter in name:
+        if letter != "/" and letter not in _PUNCTUATION and not letter.isalnum():
+            return f"it holds {letter!r}"
+    return None

@@ -1,0 +1,108 @@
+"""Commits as people see them: the history of a line, one commit, and the cut that one left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+
+from omnigraph.errors import PreconditionFailed
+from omnigraph.storage.cut import Cut, Schema, open_cut
+from omnigraph.storage.history import find_commit, headers
+from omnigraph.storage.log import Log, LogEntry
+from omnigraph.storage.names import branch_of_ref_key
+from omnigraph.storage.objects import ObjectStore
+from omnigraph.storage.record import MAIN, CommitEntry, Position, Ref, TableState
+from omnigraph.wire.commit import CommitInfo
+
+Located: TypeAlias = tuple[LogEntry, CommitEntry]
+ReadRef = Callable[[str], Ref]
+
+
+def info(commit: CommitEntry) -> CommitInfo:
+    """Return a commit in the shape that every door shows."""
+    return CommitInfo(
+        graph_commit_id=commit.id,
+        manifest_branch=commit.branch,
+        manifest_version=commit.version,
+        parent_commit_id=commit.parent,
+        merged_parent_commit_id=commit.merged_parent,
+        actor_id=commit.actor,
+        created_at=commit.created_at,
+    )
+
+
+def line(log: Log, read_ref: ReadRef, branch_id: str, name: str, head: LogEntry) -> list[CommitInfo]:
+    """Return the commits of a line, oldest first: by version, then time, then id."""
+    found = [info(commit) for commit in _line_entries(log, read_ref, branch_id, name, head)]
+    return sorted(found, key=lambda item: (item.manifest_version, item.created_at, item.graph_commit_id))
+
+
+def _line_entries(log: Log, read_ref: ReadRef, branch_id: str, name: str, head: LogEntry) -> list[CommitEntry]:
+    own: list[CommitEntry] = []
+    if head.position.branch_id == branch_id:
+        for entry in headers(log, branch_id, head.position.seq):
+            own += entry.commits
+    if branch_id == MAIN:
+        return own
+    ref = read_ref(name)
+    inherited = _up_to(log, ref.fork, ref.fork_commit, read_ref, ref.parent)
+    return inherited + own
+
+
+def _up_to(log: Log, fork: Position, commit_id: str, read_ref: ReadRef, parent: str) -> list[CommitEntry]:
+    """Return the commits of the parent's line up to the one that was forked from."""
+    if fork.branch_id == MAIN:
+        entries = [commit for entry in headers(log, MAIN, fork.seq) for commit in entry.commits]
+    else:
+        entries = _line_entries(log, read_ref, fork.branch_id, parent, log.read(fork))
+    return [commit for commit in entries if commit.id <= commit_id]
+
+
+def locate(log: Log, store: ObjectStore, read_ref: ReadRef, main: LogEntry, commit_id: str) -> Located | None:
+    """Return the record that holds a commit of a live branch, main's first, and the commit."""
+    found = find_commit(log, MAIN, main.position.seq, commit_id)
+    if found is not None:
+        return found
+    for item in store.list("refs/"):
+        name = branch_of_ref_key(item.key)
+        if name is None:
+            continue
+        ref = read_ref(name)
+        head = log.find_head(ref.branch_id)
+        if head is not None:
+            found = find_commit(log, ref.branch_id, head.position.seq, commit_id)
+            if found is not None:
+                return found
+    return None
+
+
+def cut_at(log: Log, entry: LogEntry, commit: CommitEntry, known: Schema) -> Cut:
+    """Return the cut that a commit left, which may stand in the middle of its record (group commit)."""
+    cut = open_cut(log, entry, known)
+    if entry.record.commits[-1].id == commit.id:
+        return cut
+    later = {inline.type_id for other in entry.record.commits if other.step > commit.step for inline in other.inline}
+    tables: dict[int, TableState] = dict(cut.tables)
+    before = log.read(Position(entry.position.branch_id, entry.position.seq - 1)).record.state if entry.position.seq else None
+    if before is not None:
+        tables |= {table.type_id: table for table in before.tables if table.type_id in later}
+    for other in entry.record.commits:
+        if other.step > commit.step:
+            break
+        for inline in other.inline:
+            tables[inline.type_id] = msgspec.structs.replace(
+                tables[inline.type_id], rows=inline.rows, changed_version=other.version, changed_branch=other.branch
+            )
+    state = msgspec.structs.replace(
+        cut.state, version=commit.version, step=commit.step, head=commit.id, tables=list(tables.values())
+    )
+    record = msgspec.structs.replace(entry.record, state=state)
+    return Cut(LogEntry(entry.position, record, entry.size_bytes), cut.schema, cut.before_last(commit))
+
+
+def require(actual: str, expected: str | None) -> None:
+    """Refuse a conditional write whose branch has moved on."""
+    if expected is not None and expected != actual:
+        raise PreconditionFailed(expected, actual)

@@ -1,0 +1,384 @@
+"""The graph: what every door opens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from types import TracebackType
+from typing import Any
+
+from omnigraph.errors import BadRequest, Conflict, NotFound
+from omnigraph.graph import commits as commit_log
+from omnigraph.graph.branch import BranchHead, Evaluated, Head
+from omnigraph.graph.branch_name import refuse_reserved, valid_branch_name
+from omnigraph.graph.commits import Located
+from omnigraph.graph.compiled import CompiledQueries
+from omnigraph.graph.decode import decode_load
+from omnigraph.graph.export import export_rows
+from omnigraph.graph.load import evaluate_load
+from omnigraph.graph.mutation import Mutated, evaluate_mutation
+from omnigraph.graph.settings import GraphSettings
+from omnigraph.graph.upkeep import Upkeep
+from omnigraph.graph.views import ViewFactory
+from omnigraph.language import bind_parameters
+from omnigraph.language.catalog import Catalog
+from omnigraph.query import Profile, Result, execute
+from omnigraph.storage.blob import BlobReader, BlobWriter
+from omnigraph.storage.cache import GraphCache
+from omnigraph.storage.commit import genesis_record
+from omnigraph.storage.cut import compiled
+from omnigraph.storage.identity import first_block
+from omnigraph.storage.log import Log, LogEntry
+from omnigraph.storage.names import SCHEMA_COPY, record_key, ref_key
+from omnigraph.storage.objects import ObjectExists, ObjectMissing, ObjectStore
+from omnigraph.storage.record import MAIN, Position, Ref, decode
+from omnigraph.storage.root import open_store
+from omnigraph.wire.commit import CommitInfo, SnapshotOutput, TableInfo
+from omnigraph.wire.write import LOAD_MODES, IngestOutput, LoadMode, MutateOutput
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A plan as people read it, and what a run of it measured if there was one."""
+
+    plan: str
+    profile: Profile | None
+
+    def text(self) -> str:
+        return self.plan if self.profile is None else f"{self.plan}\n\n{self.profile}"
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+class Graph:
+    """One graph, opened where it is stored. Safe to share between threads; use it as a context manager or call `close`.
+
+    Every query, mutation, load and export sees one committed state. Reads never wait for writes; other processes may read and
+    write the same root at the same time.
+    """
+
+    def __init__(self, uri: str, store: ObjectStore, entry: LogEntry, settings: GraphSettings) -> None:
+        self.uri = uri
+        self._store = store
+        self._settings = settings
+        self._log = Log(store)
+        self._views = ViewFactory(store, GraphCache(settings.cache_bytes), settings.traversal)
+        self._compiled = CompiledQueries()
+        self._lock = Lock()
+        self._main = BranchHead(self._log, MAIN, MAIN, entry, self._views.view_of)
+        self._branches: dict[str, BranchHead] = {MAIN: self._main}
+        self._upkeep = Upkeep(self._log, self._views.open_table, self._rebase)
+        self._written: set[str] = set()
+
+    # --- reading -------------------------------------------------------------------------------------------------------
+
+    def query(
+        self,
+        source: str,
+        params: Mapping[str, Any] | None = None,  # Any: JSON values
+        *,
+        name: str | None = None,
+        branch: str | None = None,
+        snapshot: str | None = None,
+    ) -> Result:
+        """Run one read query and return its result.
+
+        ``source`` is `.gq` text; with several queries in it, ``name`` selects one. ``params`` are JSON values by parameter
+        name. Reads the newest commit of ``branch`` (default ``main``), or exactly the commit ``snapshot``. Raises ParseError,
+        TypeCheckError, NotFound, ResourceLimitExceeded. A point lookup on an open graph takes about 20 µs.
+        """
+        head = self._head(branch, snapshot)
+        read = self._compiled.read(source, name, head.cut.schema)
+        parameters = bind_parameters(read.query.parameters, params)
+        result = execute(read.plan, head.view, parameters, now_ms=time.time_ns() // 1_000_000, limits=self._settings.limits)
+        return result.located(None if snapshot is not None else _name_of(branch), snapshot, head.cut.state.head)
+
+    def explain(
+        self,
+        source: str,
+        params: Mapping[str, Any] | None = None,  # Any: JSON values
+        *,
+        name: str | None = None,
+        branch: str | None = None,
+        snapshot: str | None = None,
+        profile: bool = False,
+    ) -> Explanation:
+        """Return the plan of a read query; with ``profile`` run it and add rows, time, objects and bytes read.
+
+        Without ``profile`` nothing of the graph is read but its schema.
+        """
+        head = self._head(branch, snapshot)
+        read = self._compiled.read(source, name, head.cut.schema)
+        if not profile:
+            return Explanation(read.plan.explain(), None)
+        parameters = bind_parameters(read.query.parameters, params)
+        measured = Profile(self._store.counters.as_dict)
+        execute(
+            read.plan,
+            head.view,
+            parameters,
+            now_ms=time.time_ns() // 1_000_000,
+            limits=self._settings.limits,
+            settings=self._settings.traversal,
+            profile=measured,
+        )
+        return Explanation(read.plan.explain(), measured)
+
+    def snapshot(self, branch: str | None = None) -> SnapshotOutput:
+        """Return the tables of a branch with their versions and exact row counts. Reads no rows."""
+        head = self._branch(branch).current()
+        cut = head.cut
+        tables = []
+        for key, identity in cut.schema.by_key.items():
+            table = cut.tables[identity.type_id]
+            path = f"tables/{table.table_id}" if table.table_id else f"log/{cut.entry.position.branch_id}"
+            tables.append(TableInfo(key, path, table.changed_version, table.changed_branch, table.rows))
+        return SnapshotOutput(_name_of(branch), cut.state.version, tables)
+
+    def commits(self, branch: str | None = None) -> list[CommitInfo]:
+        """Return the commits of a branch's own line, oldest first: those inherited at its fork and those made on it."""
+        found = self._branch(branch)
+        return commit_log.line(self._log, self._read_ref, found.branch_id, _name_of(branch), found.current().cut.entry)
+
+    def commit(self, commit_id: str) -> CommitInfo:
+        """Return a commit of any live branch. Raises NotFound."""
+        return commit_log.info(self._locate(commit_id)[1])
+
+    def export(
+        self,
+        *,
+        branch: str | None = None,
+        snapshot: str | None = None,
+        types: Sequence[str] = (),
+        tables: Sequence[str] = (),
+    ) -> Iterator[bytes]:
+        """Yield the rows of one commit as JSON lines, in chunks; memory is bounded by a batch.
+
+        Loading a full export with mode ``overwrite`` into a new graph of the same schema gives a graph whose export is
+        byte-identical. Raises BadRequest for an unknown type before the first chunk.
+        """
+        head = self._head(branch, snapshot)
+        return export_rows(head.cut.schema, head.view, BlobReader(self._store), types, tables)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The accepted schema of main."""
+        return self._main.current().cut.catalog
+
+    def schema_source(self) -> str:
+        """Return the accepted schema text of main, byte for byte."""
+        return self._main.current().cut.schema.block.source
+
+    # --- writing -------------------------------------------------------------------------------------------------------
+
+    def mutate(
+        self,
+        source: str,
+        params: Mapping[str, Any] | None = None,  # Any: JSON values
+        *,
+        name: str | None = None,
+        branch: str | None = None,
+        actor: str | None = None,
+        if_commit: str | None = None,
+    ) -> MutateOutput:
+        """Run one mutation query as one commit, or as none when it matches nothing; durable on return.
+
+        Any failure leaves the graph as it was. When another commit lands first it is evaluated again on the newer state.
+        Raises ParseError, TypeCheckError, InvalidValue, ConstraintViolation, WriteConflict, NotFound.
+        """
+        refuse_reserved("mutate", _name_of(branch))
+        target = self._branch(branch)
+        blobs = BlobWriter(self._store)
+        done: Mutated | None = None
+        query_name = ""
+
+        def evaluate(head: Head) -> Evaluated | None:
+            nonlocal done, query_name
+            commit_log.require(head.cut.state.head, if_commit)
+            query = self._compiled.mutation(source, name, head.cut.schema)
+            query_name = query.name
+            parameters = bind_parameters(query.parameters, params)
+            done = evaluate_mutation(
+                query,
+                parameters,
+                head.cut,
+                head.view,
+                now_ms=time.time_ns() // 1_000_000,
+                actor=actor,
+                blobs=blobs,
+            )
+            if done.draft is None:
+                return None
+            blobs.flush()
+            return done.draft, done.view
+
+        published = target.publish(evaluate)
+        assert done is not None
+        commit = None
+        if published is not None:
+            self._after_commit(target, published[0])
+            commit = commit_log.info(published[1])
+        return MutateOutput(
+            branch=_name_of(branch),
+            query_name=query_name,
+            affected_nodes=done.affected_nodes,
+            affected_edges=done.affected_edges,
+            actor_id=actor,
+            commit=commit,
+        )
+
+    def load(
+        self,
+        data: Any,  # Any: bytes, str, path, binary file, or records
+        mode: LoadMode,
+        *,
+        branch: str | None = None,
+        from_branch: str | None = None,
+        actor: str | None = None,
+        progress: Any = None,  # Any: Callable[[int, int], None]
+    ) -> IngestOutput:
+        """Load records as one commit, or fail and leave everything as it was; durable on return.
+
+        ``data`` is JSON-lines text or bytes, a path, a binary file, or an iterable of records (dictionaries). Modes:
+        ``overwrite`` replaces each type that the data names, ``append`` refuses ids that are stored, ``merge`` replaces rows by
+        id. Raises BadRequest, InvalidValue, ConstraintViolation, KeyConflict, NotFound.
+        """
+        if mode not in LOAD_MODES:
+            raise BadRequest(f"unknown load mode '{mode}'", hint="use overwrite, append or merge")
+        refuse_reserved("load", _name_of(branch))
+        target = self._branch(branch)
+        blobs = BlobWriter(self._store)
+        decoded = decode_load(data, target.current().cut.catalog, mode=mode, blobs=blobs, progress=progress)
+        blobs.flush()
+
+        def evaluate(head: Head) -> Evaluated:
+            return evaluate_load(
+                decoded,
+                mode,
+                head.cut,
+                head.view,
+                store=self._store,
+                open_table=self._views.open_table,
+                actor=actor,
+            )
+
+        published = target.publish(evaluate)
+        assert published is not None
+        self._after_commit(target, published[0])
+        return IngestOutput.of_counts(
+            decoded.counts(),
+            uri=self.uri,
+            branch=_name_of(branch),
+            mode=mode,
+            base_branch=from_branch,
+            branch_created=False,
+            actor_id=actor,
+            commit=commit_log.info(published[1]),
+        )
+
+    # --- life ----------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Finish upkeep that is under way. Commits were durable before; a graph that is never closed loses nothing."""
+        self._upkeep.close()
+        for name in self._written:
+            self._branches[name].leave_hint()
+        self._written.clear()
+
+    def __enter__(self) -> Graph:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Graph({self.uri!r})"
+
+    # --- inside --------------------------------------------------------------------------------------------------------
+
+    def _branch(self, name: str | None) -> BranchHead:
+        if name is None or name == MAIN:
+            return self._main
+        name = valid_branch_name(name)
+        ref = self._read_ref(name)
+        with self._lock:
+            known = self._branches.get(name)
+            if known is None or known.branch_id != ref.branch_id:
+                entry = self._log.find_head(ref.branch_id) or self._log.read(ref.fork)
+                known = self._branches[name] = BranchHead(self._log, name, ref.branch_id, entry, self._views.view_of)
+        return known
+
+    def _read_ref(self, name: str) -> Ref:
+        key = ref_key(name)
+        try:
+            return decode(self._store.get(key), Ref, key)
+        except ObjectMissing:
+            raise NotFound(f"branch '{name}' not found", hint="`omnigraph branch list` shows the branches") from None
+
+    def _head(self, branch: str | None, snapshot: str | None) -> Head:
+        if snapshot is None:
+            return self._branch(branch).current()
+        if branch is not None:
+            raise BadRequest("branch and snapshot exclude each other", hint="name one of the two")
+        known = self._main.known
+        if known.cut.state.head == snapshot:
+            return known
+        entry, commit = self._locate(snapshot)
+        return Head(commit_log.cut_at(self._log, entry, commit, known.cut.schema), self._views.view_of)
+
+    def _locate(self, commit_id: str) -> Located:
+        found = commit_log.locate(self._log, self._store, self._read_ref, self._main.current().cut.entry, commit_id)
+        if found is None:
+            raise NotFound(f"commit '{commit_id}' not found", hint="`omnigraph commit list` shows the commits of a branch")
+        return found
+
+    def _after_commit(self, branch: BranchHead, head: Head) -> None:
+        self._written.add(branch.name)
+        self._upkeep.after_commit(branch, head.cut)
+
+    def _rebase(self, branch: BranchHead) -> None:
+        head = branch.known
+        view = head.view_if_made
+        if view is not None and view.outgrown():
+            branch.replace_view(head.cut, self._views.rebased(view, head.cut))
+
+
+def init(uri: str, schema_source: str, *, force: bool = False) -> Graph:
+    """Create a graph and open it.
+
+    The schema is compiled before anything is written. Of two racing inits exactly one succeeds. ``force`` replaces a stray
+    schema file that a failed init left behind; it never touches a graph. Raises ParseError, CatalogError, Conflict.
+    """
+    settings = GraphSettings.from_environment()
+    store = open_store(uri, fsync=settings.fsync)
+    already = Conflict(
+        f"graph already initialized at '{uri}'; pass --force to overwrite",
+        hint="open it, or choose another directory; a graph is never overwritten",
+    )
+    if store.exists(record_key(MAIN, 0)) or (store.exists(SCHEMA_COPY) and not force):
+        raise already
+    block = first_block(compiled(schema_source))
+    log = Log(store)
+    try:
+        entry = log.append(Position(MAIN, 0), genesis_record(block))
+    except ObjectExists:
+        raise already from None
+    store.put(SCHEMA_COPY, schema_source.encode())
+    return Graph(uri, store, entry, settings)
+
+
+def open_graph(uri: str) -> Graph:
+    """Open a graph where it is stored. Creates nothing and needs no write access. Raises NotFound, UpgradeRequired."""
+    settings = GraphSettings.from_environment()
+    store = open_store(uri, fsync=settings.fsync)
+    entry = Log(store).find_head(MAIN)
+    if entry is None:
+        raise NotFound(f"graph not found at '{uri}' (no _schema.pg, no log)", hint="create it with `omnigraph init`")
+    return Graph(uri, store, entry, settings)
+
+
+def _name_of(branch: str | None) -> str:
+    return MAIN if branch is None else branch.strip()

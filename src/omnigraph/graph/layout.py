@@ -1,0 +1,118 @@
+"""Layouts: what a writer must know of a type to build its rows, worked out once per schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from omnigraph.errors import InvalidValue
+from omnigraph.graph.rules import ValueRules
+from omnigraph.language.catalog import EdgeType, NodeType, Scalar
+from omnigraph.language.identity import composite_id, key_text
+from omnigraph.storage.arrow import arrow_type, row_schema
+from omnigraph.storage.cut import Schema, encode_schema
+from omnigraph.storage.identity import columns_of
+from omnigraph.storage.record import TypeIdentity
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One type as its rows are written. ``key`` holds the members of the key in the order of composite ids."""
+
+    identity: TypeIdentity
+    entity: NodeType | EdgeType
+    key: tuple[str, ...]
+    column_of: Mapping[str, str]
+
+    @property
+    def type_id(self) -> int:
+        return self.identity.type_id
+
+    @property
+    def table_key(self) -> str:
+        return self.identity.table_key
+
+    @cached_property
+    def rows(self) -> pa.Schema:
+        """The schema of whole rows by property name."""
+        return row_schema(self.entity)
+
+    @cached_property
+    def stored(self) -> pa.Schema:
+        """The same by stored column."""
+        return pa.schema([field.with_name(self.column_of[field.name]) for field in self.rows])
+
+    @cached_property
+    def stored_header(self) -> bytes:
+        """The encoded `stored` schema, which stands before the rows of every small commit."""
+        return encode_schema(self.stored)
+
+    @cached_property
+    def rules(self) -> ValueRules:
+        return ValueRules(self.entity)
+
+    @cached_property
+    def arrow_types(self) -> Mapping[str, pa.DataType]:
+        return {name: arrow_type(property_.type) for name, property_ in self.entity.properties.items()}
+
+    def as_stored(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return rows by property name as rows by stored column. No copy."""
+        return pa.RecordBatch.from_arrays(batch.columns, schema=self.stored)
+
+    def batch(self, head: Sequence[pa.Array], values: Mapping[str, Any]) -> pa.RecordBatch:
+        """Return one row: the structural columns, then a stored value for every property (missing: null).
+
+        About 2 µs a property.
+        """
+        arrays = list(head)
+        for name, type_ in self.arrow_types.items():
+            arrays.append(pa.array([values.get(name)], type_))
+        return pa.RecordBatch.from_arrays(arrays, schema=self.rows)
+
+    def node_id(self, values: Mapping[str, Any]) -> str:
+        """Return the id that the key values of a node make. Every member must have a value."""
+        assert self.key
+        texts = [self._key_text(name, values[name]) for name in self.key]
+        return texts[0] if len(texts) == 1 else composite_id(texts)
+
+    def _key_text(self, name: str, value: Any) -> str:
+        scalar = self.entity.properties[name].type.scalar
+        if scalar is Scalar.STRING:
+            text: str = value
+            return text
+        try:
+            return key_text(value, scalar)
+        except ValueError as error:
+            raise InvalidValue(f"@key property '{name}' of {self.entity.name} must be finite") from error
+
+
+class Layouts:
+    """The layouts of one schema, by type key, made when they are asked for."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self._made: dict[str, Layout] = {}
+
+    def __getitem__(self, table_key: str) -> Layout:
+        layout = self._made.get(table_key)
+        if layout is None:
+            identity = self.schema.by_key[table_key]
+            entity = self.schema.catalog.entity(table_key)
+            assert entity is not None
+            name_of = {item.property_id: item.name for item in identity.properties}
+            key = tuple(name_of[property_id] for property_id in identity.key)
+            layout = self._made[table_key] = Layout(identity, entity, key, columns_of(identity))
+        return layout
+
+
+def layouts_of(schema: Schema) -> Layouts:
+    """Return the layouts of a schema; made once."""
+    layouts: Layouts | None = schema.__dict__.get("_layouts")
+    if layouts is None:
+        layouts = Layouts(schema)
+        schema.__dict__["_layouts"] = layouts  # a frozen dataclass keeps derived facts like cached_property does
+    return layouts

@@ -1,0 +1,91 @@
+"""Upkeep: folding and gathering, beside the work of an open graph and never in its way."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from omnigraph.errors import OmnigraphError
+from omnigraph.graph.branch import BranchHead
+from omnigraph.storage.cut import Cut
+from omnigraph.storage.fold import TAIL_RECORDS_MAX, OpenTable, fold_tables, types_to_fold
+from omnigraph.storage.history import gather
+from omnigraph.storage.log import Log
+
+LOOK_BYTES: Final = 64 * 1024
+LOOK_EVERY: Final = 16
+
+_logger = logging.getLogger(__name__)
+
+
+def tail_records(cut: Cut) -> int:
+    """Return how many steps the tail spans."""
+    return cut.tail[-1].step - cut.tail[0].step + 1 if cut.tail else 0
+
+
+def fold_branch(log: Log, branch: BranchHead, open_table: OpenTable) -> bool:
+    """Fold what has grown past its bounds on a branch. Returns whether a new base was published.
+
+    A bulk write that lands meanwhile makes the work void; the files it leaves behind are nobody's and go with a cleanup.
+    """
+    cut = branch.current().cut
+    due = types_to_fold(cut, tail_records(cut))
+    if not due:
+        return False
+    folded = fold_tables(log.store, cut, due, open_table)
+    if not branch.publish_fold(cut, folded):
+        return False
+    position = cut.entry.position
+    if position.branch_id == branch.branch_id:
+        gather(log, branch.branch_id, position.seq)
+    return True
+
+
+class Upkeep:
+    """One background thread of an open graph. Errors are logged: nothing that a user asked for depends on it."""
+
+    def __init__(self, log: Log, open_table: OpenTable, rebase: Callable[[BranchHead], None]) -> None:
+        self._log = log
+        self._open_table = open_table
+        self._rebase = rebase
+        self._queue: queue.SimpleQueue[BranchHead | None] = queue.SimpleQueue()
+        self._waiting: set[str] = set()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def after_commit(self, branch: BranchHead, cut: Cut) -> None:
+        """Note a commit; cheap. Starts a fold in the background when one may be due."""
+        # The exact bounds are looked at by the thread; here a few integers say whether a look can be worth it.
+        if cut.entry.size_bytes < LOOK_BYTES and len(cut.tail) < TAIL_RECORDS_MAX and len(cut.tail) % LOOK_EVERY:
+            return
+        with self._lock:
+            if branch.name in self._waiting:
+                return
+            self._waiting.add(branch.name)
+            self._queue.put(branch)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="omnigraph-upkeep", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Wait for the work that is under way or waiting."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._queue.put(None)
+            thread.join()
+
+    def _run(self) -> None:
+        while (branch := self._queue.get()) is not None:
+            with self._lock:
+                self._waiting.discard(branch.name)
+            try:
+                fold_branch(self._log, branch, self._open_table)
+                self._rebase(branch)
+            except OmnigraphError as error:
+                _logger.warning("upkeep of branch %s was put off: %s", branch.name, error)
+            except Exception:
+                _logger.exception("upkeep of branch %s failed", branch.name)
