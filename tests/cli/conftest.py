@@ -104,6 +104,9 @@ class FakeGraph:
     ) -> IngestOutput:
         text = data.read_text() if isinstance(data, Path) else data.read().decode()
         self.asked.update(data=text, mode=mode, branch=branch, from_branch=from_branch, actor=actor)
+        if progress is not None:
+            progress(len(text), len(text))
+            self.asked["progress"] = True
         return IngestOutput.of_counts(
             [("node:Person", 2), ("edge:Knows", 1)],
             uri="/normal",

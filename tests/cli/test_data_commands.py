@@ -45,6 +45,18 @@ def test_load_reads_standard_input(run: CommandLine, monkeypatch: pytest.MonkeyP
     assert run.graph.asked["data"] == "{}"
 
 
+def test_a_bar_is_for_terminals_and_long_inputs(run: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["load", "g", "--data", "d.jsonl", "--mode", "merge"]
+    run.write("d.jsonl", "{}")
+    plain = run(*words)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert run(*words) == plain
+    assert "progress" not in run.graph.asked
+    monkeypatch.setattr("omnigraph.cli.load.PROGRESS_BYTES_MIN", 0)
+    assert run(*words).out == plain.out
+    assert run.graph.asked["progress"]
+
+
 def test_missing_files_are_named_with_the_reason(run: CommandLine) -> None:
     for words in (
         ["load", "g", "--data", "nope", "--mode", "merge"],

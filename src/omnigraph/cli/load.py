@@ -16,7 +16,7 @@ from omnigraph.cli.workspace import Workspace
 from omnigraph.wire.write import LOAD_MODES, IngestOutput, LoadMode, LoadOutput
 
 if TYPE_CHECKING:
-    from omnigraph.cli.graph_protocol import Progress
+    from omnigraph.cli import graph_protocol
 
 PROGRESS_BYTES_MIN = 8 * 1024 * 1024
 """Smaller inputs are loaded before a bar could be read."""
@@ -79,18 +79,22 @@ def _run(workspace: Workspace, address: Address, mode: LoadMode, base: str | Non
 
 
 @contextmanager
-def _progress(path: str) -> Iterator[Progress | None]:
+def _progress(path: str) -> Iterator[graph_protocol.Progress | None]:
     """Show a bar on a terminal while a long file is read."""
     if not sys.stderr.isatty() or path == STANDARD_INPUT or Path(path).stat().st_size < PROGRESS_BYTES_MIN:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = ("loading", BarColumn(), DownloadColumn(binary_units=True), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("load", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task("reading", total=None)
+
+        def show(done: int, total: int | None) -> None:
+            bar.update(task, completed=done, total=total, description="storing" if done == total else "reading")
+
+        yield show
 
 
 _MODE = Option("mode", "What happens to rows that are stored already", value="MODE", choices=LOAD_MODES, required=True)
