@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from omnigraph.graph import decode
 from omnigraph.graph.decode import DecodedLoad, decode_load
+from omnigraph.graph.jsonl import RowEncoder
 from omnigraph.language import compile_schema
+from omnigraph.storage.blob import ManagedBlob
 
 SCHEMA = """
 node Thing {
@@ -88,21 +91,44 @@ class Blobs:
         self.kept: dict[str, bytes] = {}
 
     def add(self, data: bytes) -> str:
-        reference = f"m:{hashlib.sha256(data).hexdigest()}"
-        self.kept[reference] = data
-        return reference
+        digest = hashlib.sha256(data).hexdigest()
+        self.kept[digest] = data
+        return f"m:pack:0:{len(data)}:{digest}"
 
     def external(self, uri: str) -> str:
         return f"u:{uri}"
 
+    def read(self, blob: ManagedBlob) -> bytes:
+        return self.kept[blob.sha256]
 
-def load(source: Any, mode: Any = "append", catalog: Any = CATALOG) -> DecodedLoad:
-    return decode_load(source, catalog, mode=mode, blobs=Blobs())
+
+def load(source: Any, mode: Any = "append", catalog: Any = CATALOG, blobs: Blobs | None = None) -> DecodedLoad:
+    return decode_load(source, catalog, mode=mode, blobs=blobs or Blobs())
+
+
+def export(decoded: DecodedLoad, blobs: Blobs) -> bytes:
+    """Encode the rows as an export does: types and ids ascending."""
+    chunks = []
+    for _, table in sorted(decoded.tables.items()):
+        chunks.append(RowEncoder(table.entity, blobs).encode(table.table.sort_by("id")))
+    return b"".join(chunks)
 
 
 def rows_of(decoded: DecodedLoad) -> dict[str, list[dict[str, Any]]]:
     """Give rows as Python values that compare exactly (a float by its hexadecimal text)."""
-    return {key: [_exact(row) for row in table.table.to_pylist()] for key, table in decoded.tables.items()}
+    return {key: [_exact(row) for row in _plain(table.table).to_pylist()] for key, table in decoded.tables.items()}
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Turn dates into integers: Python has none beyond the year 9999."""
+    whole = {"date32[day]": pa.int32(), "date64[ms]": pa.int64()}
+    for i, field in enumerate(table.schema):
+        inner = field.type.value_type if pa.types.is_list(field.type) else field.type
+        target = whole.get(str(inner))
+        if target is not None:
+            column = table.column(i).cast(pa.list_(target) if pa.types.is_list(field.type) else target)
+            table = table.set_column(i, field.name, column)
+    return table
 
 
 def _exact(value: Any) -> Any:

@@ -278,7 +278,7 @@ def test_same_id_twice(path: str) -> None:
     keyed = "\n".join([thing(text="1"), thing(text="2")]).encode()
     notes = b'{"type":"Note","data":{"id":"n","text":"1"}} {"type":"Note"} {"type":"Note","data":{"id":"n","text":"2"}}'
     for mode in ("overwrite", "append", "merge"):
-        with pytest.raises(ConstraintViolation, match="@unique violation on Thing.slug: value 't' appears in rows 0 and 1"):
+        with pytest.raises(ConstraintViolation, match=r"@unique violation on Thing\.slug: value 't' appears in rows 0 and 1"):
             load(keyed, mode)
     for mode in ("overwrite", "append"):
         with pytest.raises(ConstraintViolation, match="key conflict: node:Note has id 'n' in records 1 and 3"):
