@@ -91,6 +91,16 @@ def test_export_loads_back(og: RealGraph) -> None:
     assert og("export", "g.omni", "--table", "node:Person").out == "".join(text.splitlines(keepends=True)[1:])
 
 
+def test_the_plan_of_a_query(og: RealGraph) -> None:
+    planned = og("query", "g.omni", "-e", WHO, "--explain")
+    assert planned.err == ""
+    assert "Person" in planned.out
+    plain = og("query", "g.omni", "-e", ALL)
+    measured = og("query", "g.omni", "-e", ALL, "--profile")
+    assert measured.out == plain.out
+    assert " ms " in measured.err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -31,6 +31,12 @@ class Result(Protocol):
     def value_columns(self) -> Sequence[Sequence[Any]]: ...  # Any: JSON values
 
 
+class Explanation(Protocol):
+    """How a query is carried out, and what a run of it measured if there was one."""
+
+    def text(self) -> str: ...
+
+
 class Graph(Protocol):
     """One graph; every method is the verb of the same name."""
 
@@ -43,6 +49,17 @@ class Graph(Protocol):
         branch: str | None = None,
         snapshot: str | None = None,
     ) -> Result: ...
+
+    def explain(
+        self,
+        source: str,
+        params: Mapping[str, Any] | None = None,  # Any: JSON values
+        *,
+        name: str | None = None,
+        branch: str | None = None,
+        snapshot: str | None = None,
+        profile: bool = False,
+    ) -> Explanation: ...
 
     def mutate(
         self,

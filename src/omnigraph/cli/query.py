@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from omnigraph.cli.addressing import JSON_OPTION, open_graph
 from omnigraph.cli.grammar import Arguments, Command, Option, whole_number
 from omnigraph.cli.source import EXCLUSIONS, POSITIONALS, QUERY_OPTIONS, request
-from omnigraph.cli.streams import write_all
+from omnigraph.cli.streams import note, write_all, write_text
 from omnigraph.cli.workspace import Workspace
 from omnigraph.config.legacy import OUTPUT_FORMATS
 
@@ -24,6 +24,15 @@ def _query(arguments: Arguments) -> int:
     with open_graph(asked.address) as graph:
         from omnigraph.cli.formats import ResultHead, write_result
 
+        measured = arguments.flag("profile")
+        if measured or arguments.flag("explain"):
+            plan = graph.explain(
+                asked.source, asked.params, name=asked.name, branch=branch, snapshot=snapshot, profile=measured
+            )
+            if not measured:
+                write_text(plan.text())
+                return 0
+            note(plan.text())
         result = graph.query(asked.source, asked.params, name=asked.name, branch=branch, snapshot=snapshot)
         head = ResultHead(
             query_name=result.query_name,
@@ -60,8 +69,10 @@ QUERY = Command(
         Option("format", "Form of the result", value="FORMAT", choices=OUTPUT_FORMATS),
         MAX_WIDTH,
         Option("wrap", "Wrap long cells of a table instead of cutting them"),
+        Option("explain", "Print the plan instead of running the query"),
+        Option("profile", "Print the plan on standard error, with the rows, time and bytes of a run"),
         JSON_OPTION,
     ),
     positionals=POSITIONALS,
-    exclusive=(*EXCLUSIONS, ("branch", "snapshot"), ("format", "json")),
+    exclusive=(*EXCLUSIONS, ("branch", "snapshot"), ("format", "json"), ("explain", "profile")),
 )
