@@ -31,6 +31,9 @@ TAIL_RECORDS_MAX: Final = 64
 _LOOKUPS_MAX: Final = 20_000
 """More ids than this are found by reading the id column, fewer by its index."""
 
+_COMPRESSED: Final = {"lance-encoding:compression": "zstd"}
+"""For ids: a quarter smaller than Lance's own choice, for 0.05 s more a million rows read."""
+
 OpenTable = Callable[[TableState], LanceTable]
 
 
@@ -138,6 +141,7 @@ def stored_schema(schema: Schema, identity: TypeIdentity) -> pa.Schema:
     entity = schema.catalog.entity(identity.table_key)
     assert entity is not None
     fields = [ID_FIELD, SOURCE_FIELD, TARGET_FIELD] if identity.kind == "edge" else [ID_FIELD]
+    fields = [field.with_metadata(_COMPRESSED) for field in fields]
     fields += [pa.field(item.column, arrow_type(entity.properties[item.name].type)) for item in identity.properties]
     return pa.schema(fields)
 
