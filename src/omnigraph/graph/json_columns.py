@@ -34,11 +34,15 @@ Positions = NDArray[np.int64]
 
 
 class Frame(Struct, frozen=True):
-    """Where the records of a block begin and end, and how many bytes they take with the white space behind them."""
+    """Where the records of a block begin and end, and how many bytes they take with the white space behind them.
+
+    ``is_sure``: nothing but white space stands between them, so that they are neither more nor fewer than these.
+    """
 
     starts: Positions
     ends: Positions
     consumed: int
+    is_sure: bool
 
 
 class Group(Struct, frozen=True):
@@ -67,9 +71,7 @@ def frame_lines(block: bytes) -> Frame | None:
     starts, ends = starts[filled], ends[filled]
     if not ((data[starts] == _OPEN) & (data[ends - 1] == _CLOSE)).all():
         return None
-    if b"null" in block and _NULL_BETWEEN_OBJECTS.search(block):
-        return None
-    return Frame(starts, ends, len(block))
+    return Frame(starts, ends, len(block), False)
 
 
 def frame_objects(block: bytes) -> Frame | None:
@@ -87,7 +89,7 @@ def frame_objects(block: bytes) -> Frame | None:
     gaps = [block[a:b] for a, b in zip([0, *ends.tolist()], [*starts.tolist(), _next_token(block, int(ends[-1]))], strict=True)]
     if any(gap.strip(_SPACES) for gap in gaps):
         return None
-    return Frame(starts, ends, int(ends[-1]) + len(gaps[-1]))
+    return Frame(starts, ends, int(ends[-1]) + len(gaps[-1]), True)
 
 
 def _next_token(block: bytes, position: int) -> int:
@@ -119,9 +121,12 @@ class BlockDecoder:
             return []
         if b"\0" in block or not _is_utf8(block):
             raise Undecided
+        has_null = b"null" in block
+        if has_null and not frame.is_sure and _NULL_BETWEEN_OBJECTS.search(block):
+            raise Undecided
         groups = []
         for entity, places in _by_type(block, frame, self._catalog):
-            groups.append(Group(_parse(_gather(block, frame, places), len(places), entity), places))
+            groups.append(Group(_parse(_gather(block, frame, places), len(places), entity, has_null), places))
         return groups
 
 
@@ -137,7 +142,6 @@ def _is_utf8(block: bytes) -> bool:
 
 def _by_type(block: bytes, frame: Frame, catalog: Catalog) -> list[tuple[NodeType | EdgeType, Positions]]:
     """Return which records belong to which type, in ascending order."""
-    data = np.frombuffer(block, np.uint8)
     starts, ends = frame.starts, frame.ends
     found: dict[str, tuple[NodeType | EdgeType, list[Positions]]] = {}
 
@@ -150,14 +154,13 @@ def _by_type(block: bytes, frame: Frame, catalog: Catalog) -> list[tuple[NodeTyp
     for _ in range(_HEADS_COMPARED_MAX):
         if not len(left):
             break
-        first = int(left[0])
-        match = _HEAD.match(block, int(starts[first]), int(ends[first]))
+        match = _HEAD.match(block, int(starts[left[0]]), int(ends[left[0]]))
         if match is None:
             break
         head = match.group()
-        same = ends[left] - starts[left] > len(head)
-        for offset, byte in enumerate(head):
-            same[same] = data[starts[left[same]] + offset] == byte
+        # Every place of the block as a text of the head's length, without a copy; a record near the end is too short anyway.
+        windows = np.ndarray((len(block) - len(head) + 1,), f"S{len(head)}", block, 0, (1,))
+        same = windows[np.minimum(starts[left], len(windows) - 1)] == head
         assign(_entity(catalog, match[1], match[2]), left[same])
         left = left[~same]
     one_by_one: dict[bytes, list[int]] = {}
@@ -200,7 +203,7 @@ def _gather(block: bytes, frame: Frame, places: Positions) -> bytes:
     return b"\n".join([block[first:last] for first, last in zip(firsts, lasts, strict=True)])
 
 
-def _parse(text: bytes, count: int, entity: NodeType | EdgeType) -> Rows:
+def _parse(text: bytes, count: int, entity: NodeType | EdgeType, has_null: bool) -> Rows:
     import pyarrow.json as arrow_json
 
     try:
@@ -214,11 +217,11 @@ def _parse(text: bytes, count: int, entity: NodeType | EdgeType) -> Rows:
     if table.num_rows != count:
         raise Undecided
     data = table.column("data").combine_chunks()
-    if data.null_count and _has_null(text, "data"):
+    if has_null and data.null_count and _has_null(text, "data"):
         raise Undecided
     raw = dict(zip((field.name for field in data.type), data.flatten(), strict=True))
     given = raw.pop("id")
-    if given.null_count and _has_null(text, "id"):
+    if has_null and given.null_count and _has_null(text, "id"):
         raise Undecided
     ends = {}
     if isinstance(entity, EdgeType):
@@ -249,7 +252,5 @@ def _schema(entity: NodeType | EdgeType, text: bytes) -> pa.Schema:
 
 def _has_null(text: bytes, member: str) -> bool:
     """Tell whether a member of that name, however it is spelt, is given as null somewhere."""
-    if b"null" not in text:
-        return False
     spelt = "".join(rf"(?:{letter}|\\u{ord(letter):04x})" for letter in member)
     return re.search(rf'"{spelt}"[ \t\r\n]*:[ \t\r\n]*null'.encode(), text) is not None

@@ -9,6 +9,7 @@ import json
 import re
 from typing import Any, Final, NoReturn
 
+import msgspec
 from msgspec import Struct
 
 from omnigraph.errors import BadRequest
@@ -22,11 +23,12 @@ _TOKEN_SIZE_MAX: Final = 16
 
 
 class Place(Struct, frozen=True):
-    """Where a block stands in the input: the number of its first record, and its first character's line and column."""
+    """A place in the input: the number of the record that starts there, its line and column, and the bytes before it."""
 
     record: int = 1
     line: int = 1
     column: int = 1
+    offset: int = 0
 
 
 class Objects(Struct, frozen=True):
@@ -79,16 +81,19 @@ def read_objects(block: bytes, place: Place, at_end: bool) -> Objects:
     if damage is not None and position == len(text):
         _refuse(damage, place.record + len(values), text, position, place)
     consumed = position if text.isascii() else len(text[:position].encode())
-    return Objects(values, consumed, advance(place, text[:position], len(values)))
+    after = advance(place, text[:position], len(values))
+    return Objects(values, consumed, msgspec.structs.replace(after, offset=place.offset + consumed))
 
 
 def advance(place: Place, text: str | bytes, records: int) -> Place:
-    """Return the place behind ``text``, which holds so many records. Columns count characters (bytes, for bytes)."""
+    """Return the place behind ``text``, which holds so many records. The column counts characters, the offset bytes."""
     if isinstance(text, bytes):
-        lines, tail = text.count(b"\n"), len(text) - text.rfind(b"\n")
+        lines, last_line = text.count(b"\n"), text[text.rfind(b"\n") + 1 :]
+        width = len(last_line) if last_line.isascii() else len(last_line.decode(errors="replace"))
     else:
-        lines, tail = text.count("\n"), len(text) - text.rfind("\n")
-    return Place(place.record + records, place.line + lines, tail if lines else place.column + len(text))
+        lines, width = text.count("\n"), len(text) - text.rfind("\n") - 1
+    column = width + (1 if lines else place.column)
+    return Place(place.record + records, place.line + lines, column, place.offset + len(text))
 
 
 def _decode(block: bytes, at_end: bool) -> tuple[str, str | None]:

@@ -6,6 +6,7 @@ scalars, dates, datetimes and bytes (for blobs).
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -13,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from omnigraph.errors import BadRequest
+from omnigraph.errors import BadRequest, InvalidValue
 from omnigraph.graph.columns import Rows, Undecided, stored_rows
 from omnigraph.graph.json_columns import Group
 from omnigraph.graph.values import BASE64_PREFIX, INTEGER_BOUNDS, Json
@@ -22,6 +23,7 @@ from omnigraph.storage.arrow import arrow_type
 
 _NOTHING: Final[dict[str, Json]] = {}
 _NULL: Final = type(None)
+_TEXT: Final = PropertyType(Scalar.STRING)
 
 
 def decode_records(records: Sequence[Mapping[str, Json]], catalog: Catalog) -> list[Group]:
@@ -137,32 +139,45 @@ def _numbers_as_floats(values: list[Json]) -> pa.Array:
         return column.cast(pa.float32(), safe=False)
 
 
-def plain_record(record: Mapping[str, Any], number: int) -> dict[str, Json]:
-    """Return a record with all values in JSON's own kinds. Raises BadRequest if it is no mapping of strings."""
-    if not isinstance(record, Mapping) or not all(isinstance(name, str) for name in record):
-        raise BadRequest(f"record {number}: expected an object, got {type(record).__name__}")
-    result = dict(record)
-    data = result.get("data")
-    if isinstance(data, Mapping):
-        if not all(isinstance(name, str) for name in data):
-            raise BadRequest(f"record {number}: the names of 'data' must be strings")
-        result["data"] = {name: _plain(value) for name, value in data.items()}
+def plain_record(record: Mapping[str, Json], number: int) -> dict[str, Json]:
+    """Return a record, and its ``data``, as dictionaries of their own. Raises BadRequest if the names are no strings."""
+    result = _plain_members(record, f"record {number}: expected an object")
+    if isinstance(result.get("data"), Mapping):
+        result["data"] = _plain_members(result["data"], f"record {number}: 'data' must be an object")
     return result
 
 
-def _plain(value: Any) -> Json:
-    if isinstance(value, str | bool | int | float | list) or value is None:
-        return [_plain(item) for item in value] if type(value) is list else value
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, datetime):
-        return (value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)).isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, bytes | bytearray | memoryview):
-        import base64
+def _plain_members(members: Mapping[str, Json], refusal: str) -> dict[str, Json]:
+    if not isinstance(members, Mapping):
+        raise BadRequest(f"{refusal}, got {type(members).__name__}")
+    for name in members:
+        if not isinstance(name, str):
+            raise BadRequest(f"{refusal} whose names are strings")
+    return dict(members)
 
+
+def plain_values(record: dict[str, Json], entity: NodeType | EdgeType) -> dict[str, Json]:
+    """Return a checked record with its values in JSON's own kinds. Raises InvalidValue for text that UTF-8 cannot hold."""
+    data = record.get("data", {})
+    types = {name: property_.type for name, property_ in entity.properties.items()}
+    plain = {name: _plain(value, types.get(name, _TEXT), name) for name, value in data.items()}
+    ends = {name: _plain(record[name], _TEXT, name) for name in ("from", "to") if name in record}
+    return {**record, **ends, "data": plain}
+
+
+def _plain(value: Any, type_: PropertyType, name: str) -> Json:  # Any: whatever the caller put there
+    if isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            raise InvalidValue(f"property '{name}' holds half of a surrogate pair")
+        return value
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(item, type_, name) for item in value]
+    if isinstance(value, bytes | bytearray | memoryview) and type_.scalar is Scalar.BLOB:
         return BASE64_PREFIX + base64.b64encode(value).decode()
+    if isinstance(value, datetime) and type_.scalar is Scalar.DATETIME:
+        return (value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)).isoformat()
+    if isinstance(value, date) and not isinstance(value, datetime) and type_.scalar is Scalar.DATE:
+        return value.isoformat()
     return value

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final, TypeAlias, TypeGuard
 
+import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
@@ -58,23 +59,38 @@ class BlockReader:
         self._wanted = block_bytes
         self._place = Place()
         self._ended = False
-        self.bytes_done = 0
 
     def next(self) -> Block | None:
         """Return the next block, or None at the end of the input."""
-        data = self._read()
-        if not data:
+        chunks, size = [self._rest], len(self._rest)
+        cut = self._rest.rfind(b"\n") + 1
+        while not self._ended and (size < self._wanted or (not cut and size < 4 * self._wanted)):
+            chunk = self._stream.read(self._block_bytes)
+            if not chunk:
+                self._ended = True
+                break
+            line_end = chunk.rfind(b"\n") + 1
+            cut = size + line_end if line_end else cut
+            chunks.append(chunk)
+            size += len(chunk)
+        if not size:
             return None
-        cut = len(data) if self._ended else data.rfind(b"\n") + 1 or len(data)
-        self._rest = data[cut:]
-        self._block = data if cut == len(data) else data[:cut]
-        return Block(self._block, self._place, self._ended)
+        cut = size if self._ended or not cut else cut
+        tail = memoryview(chunks.pop())
+        kept = cut - (size - len(tail))
+        if kept < 0:  # the last line ends before the last chunk
+            tail, kept = memoryview(b"".join([*chunks, tail])), cut
+            chunks = []
+        self._rest = bytes(tail[kept:])
+        block = Block(b"".join([*chunks, tail[:kept]]), self._place, self._ended and not self._rest)
+        self._block = block
+        return block
 
     def accept(self, consumed: int, place: Place) -> None:
         """Take note that ``consumed`` bytes of the last block were used and that the input goes on at ``place``."""
-        block = self._block
-        if consumed < len(block):
-            self._rest = block[consumed:] + self._rest
+        data = self._block.data
+        if consumed < len(data):
+            self._rest = data[consumed:] + self._rest
         if consumed:
             self._wanted = self._block_bytes
         else:
@@ -86,22 +102,14 @@ class BlockReader:
                     self._record_bytes_max,
                     hint=f"record {place.record} is too large, or one of its braces is never closed",
                 )
-        self.bytes_done += consumed
         self._place = place
 
-    def _read(self) -> bytes:
-        """Return what is left over and as much more as is wanted; somewhat more if that completes a line."""
-        chunks, size = [self._rest], len(self._rest)
-        has_line = False
-        while not self._ended and (size < self._wanted or (not has_line and size < 4 * self._wanted)):
-            chunk = self._stream.read(min(self._block_bytes, max(self._wanted - size, self._block_bytes // 4)))
-            if not chunk:
-                self._ended = True
-                break
-            has_line = has_line or b"\n" in chunk
-            chunks.append(chunk)
-            size += len(chunk)
-        return b"".join(chunks)
+    def return_to(self, block: Block, later: Sequence[Block]) -> None:
+        """Make ``block`` the last one again; ``later`` are those that were read and accepted after it."""
+        if later:
+            self._rest = b"".join([one.data for one in later]) + self._rest
+        self._block = msgspec.structs.replace(block, at_end=block.at_end and not later)
+        self._place = block.place
 
 
 def open_source(source: Stream) -> tuple[IO[bytes], int | None]:
