@@ -34,6 +34,8 @@ class Result(Protocol):
 class Explanation(Protocol):
     """How a query is carried out, and what a run of it measured if there was one."""
 
+    @property
+    def result(self) -> Result | None: ...
     def text(self) -> str: ...
 
 

@@ -29,11 +29,13 @@ def _query(arguments: Arguments) -> int:
             plan = graph.explain(
                 asked.source, asked.params, name=asked.name, branch=branch, snapshot=snapshot, profile=measured
             )
-            if not measured:
+            if plan.result is None:
                 write_text(plan.text())
                 return 0
             note(plan.text())
-        result = graph.query(asked.source, asked.params, name=asked.name, branch=branch, snapshot=snapshot)
+            result = plan.result
+        else:
+            result = graph.query(asked.source, asked.params, name=asked.name, branch=branch, snapshot=snapshot)
         head = ResultHead(
             query_name=result.query_name,
             branch=result.branch,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from threading import RLock
 from typing import Final
 
-from omnigraph.errors import WriteConflict
+from omnigraph.errors import NotFound, WriteConflict
 from omnigraph.storage.change import Change
 from omnigraph.storage.commit import Draft, commit_record, fold_record, next_position
 from omnigraph.storage.cut import Cut, Schema, TailChange, open_cut
@@ -159,6 +159,8 @@ class BranchHead:
     def _advance(self, head: Head) -> Head:
         entry = self._log.read(next_position(head.cut.entry, self.branch_id))
         record = entry.record
+        if record.kind == "close":
+            raise NotFound(f"branch '{self.name}' not found", hint="it was deleted; create it again or choose another")
         plain = (record.schema is None or record.state.schema_digest == head.cut.state.schema_digest) and not any(
             commit.bulk or commit.merged_parent for commit in record.commits
         )

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from omnigraph.errors import BadRequest, Conflict, NotFound
+from omnigraph.graph import branches as branch_names
 from omnigraph.graph import commits as commit_log
 from omnigraph.graph.branch import BranchHead, Evaluated, Head
 from omnigraph.graph.branch_name import refuse_reserved, valid_branch_name
@@ -35,16 +36,18 @@ from omnigraph.storage.names import SCHEMA_COPY, record_key, ref_key
 from omnigraph.storage.objects import ObjectExists, ObjectMissing, ObjectStore
 from omnigraph.storage.record import MAIN, Position, Ref, decode
 from omnigraph.storage.root import open_store
+from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput
 from omnigraph.wire.commit import CommitInfo, SnapshotOutput, TableInfo
 from omnigraph.wire.write import LOAD_MODES, IngestOutput, LoadMode, MutateOutput
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A plan as people read it, and what a run of it measured if there was one."""
+    """A plan as people read it; if it was run, what the run measured and its result."""
 
     plan: str
-    profile: Profile | None
+    profile: Profile | None = None
+    result: Result | None = None
 
     def text(self) -> str:
         return self.plan if self.profile is None else f"{self.plan}\n\n{self.profile}"
@@ -113,10 +116,10 @@ class Graph:
         head = self._head(branch, snapshot)
         read = self._compiled.read(source, name, head.cut.schema)
         if not profile:
-            return Explanation(read.plan.explain(), None)
+            return Explanation(read.plan.explain())
         parameters = bind_parameters(read.query.parameters, params)
         measured = Profile(self._store.counters.as_dict)
-        execute(
+        result = execute(
             read.plan,
             head.view,
             parameters,
@@ -125,7 +128,8 @@ class Graph:
             settings=self._settings.traversal,
             profile=measured,
         )
-        return Explanation(read.plan.explain(), measured)
+        result.located(None if snapshot is not None else _name_of(branch), snapshot, head.cut.state.head)
+        return Explanation(read.plan.explain(), measured, result)
 
     def snapshot(self, branch: str | None = None) -> SnapshotOutput:
         """Return the tables of a branch with their versions and exact row counts. Reads no rows."""
@@ -249,7 +253,7 @@ class Graph:
         if mode not in LOAD_MODES:
             raise BadRequest(f"unknown load mode '{mode}'", hint="use overwrite, append or merge")
         refuse_reserved("load", _name_of(branch))
-        target = self._branch(branch)
+        target, created = self._load_target(branch, from_branch, actor)
         blobs = BlobWriter(self._store)
         decoded = decode_load(data, target.current().cut.catalog, mode=mode, blobs=blobs, progress=progress)
         blobs.flush()
@@ -274,10 +278,37 @@ class Graph:
             branch=_name_of(branch),
             mode=mode,
             base_branch=from_branch,
-            branch_created=False,
+            branch_created=created,
             actor_id=actor,
             commit=commit_log.info(published[1]),
         )
+
+    # --- branches ------------------------------------------------------------------------------------------------------
+
+    def branches(self) -> list[str]:
+        """Return the names of all branches, byte-sorted, main among them."""
+        return branch_names.names(self._store)
+
+    def create_branch(self, name: str, *, from_branch: str | None = None, actor: str | None = None) -> BranchCreateOutput:
+        """Create a branch whose head is that of ``from_branch`` (default main): one small object, whatever the graph holds.
+
+        Raises BadRequest for a bad name, Conflict for one that exists, NotFound for an unknown source.
+        """
+        cut = self._branch(from_branch).current().cut
+        ref = branch_names.create(self._store, name, _name_of(from_branch), cut, actor)
+        return BranchCreateOutput(self.uri, _name_of(from_branch), ref.name, actor)
+
+    def delete_branch(self, name: str, *, actor: str | None = None) -> BranchDeleteOutput:
+        """Delete a branch; its own commits are gone at once, its name is free. Raises BadRequest, Conflict, NotFound."""
+        refuse_reserved("branch_delete", name.strip())
+        name = valid_branch_name(name)
+        if name == MAIN:
+            raise BadRequest("cannot delete branch 'main'", hint="main always stays")
+        branch_names.delete(self._store, self._log, self._read_ref(name))
+        with self._lock:
+            self._branches.pop(name, None)
+            self._written.discard(name)
+        return BranchDeleteOutput(self.uri, name, actor)
 
     # --- life ----------------------------------------------------------------------------------------------------------
 
@@ -310,6 +341,16 @@ class Graph:
                 entry = self._log.find_head(ref.branch_id) or self._log.read(ref.fork)
                 known = self._branches[name] = BranchHead(self._log, name, ref.branch_id, entry, self._views.view_of)
         return known
+
+    def _load_target(self, branch: str | None, base: str | None, actor: str | None) -> tuple[BranchHead, bool]:
+        """Return the branch to load onto, and whether it was made for that: only when it is missing and a base was named."""
+        try:
+            return self._branch(branch), False
+        except NotFound:
+            if base is None or branch is None:
+                raise
+        self.create_branch(branch, from_branch=base, actor=actor)
+        return self._branch(branch), True
 
     def _read_ref(self, name: str) -> Ref:
         key = ref_key(name)

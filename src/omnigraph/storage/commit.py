@@ -178,6 +178,11 @@ def genesis_record(block: SchemaBlock) -> Record:
     )
 
 
+def closing_record(last: Record) -> Record:
+    """Return the record that ends the log of a deleted branch."""
+    return msgspec.structs.replace(last, nonce=new_ulid(), kind="close", commits=[], schema=None, carried=[])
+
+
 def _still_needed(cut: Cut, tables: Mapping[int, TableState]) -> tuple[TailChange, ...]:
     if all(table.through == cut.tables[type_id].through for type_id, table in tables.items()):
         return cut.tail
