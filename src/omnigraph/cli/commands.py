@@ -85,6 +85,16 @@ PROGRAM = Entry(
                 Entry("migrate", "Split the legacy file into its new homes", plane="session", grammar="migrate:MIGRATE"),
             ),
         ),
+        Entry(
+            "policy",
+            "Check, test and explain a policy file",
+            plane="session",
+            children=(
+                Entry("validate", "Check a policy file", plane="session", grammar="policy:VALIDATE"),
+                Entry("test", "Run the tests file of a policy", plane="session", grammar="policy:TEST"),
+                Entry("explain", "Explain one decision of a policy", plane="session", grammar="policy:EXPLAIN"),
+            ),
+        ),
         Entry("version", "Print the version", plane="session", grammar="version:VERSION_COMMAND"),
     ),
 )
