@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from omnigraph.graph import decode
+from omnigraph.graph import pipeline
 from omnigraph.graph.decode import DecodedLoad, decode_load
 from omnigraph.graph.jsonl import RowEncoder
 from omnigraph.language import compile_schema
@@ -144,5 +144,5 @@ def _exact(value: Any) -> Any:
 @pytest.fixture(params=["columns", "exact"])
 def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Send every block down one of the two paths first."""
-    monkeypatch.setattr(decode, "FAST_BYTES_MIN", 0 if request.param == "columns" else 1 << 60)
+    monkeypatch.setattr(pipeline, "FAST_BYTES_MIN", 0 if request.param == "columns" else 1 << 60)
     return str(request.param)

@@ -11,18 +11,18 @@ from hypothesis import example, given, settings
 from graph.loads import Blobs, export, load, rows_of
 from graph.values_strategy import RECORDS, mangled
 from omnigraph.errors import OmnigraphError
-from omnigraph.graph import decode
+from omnigraph.graph import pipeline
 
 
 def outcome(source: Any, monkey_fast: bool, mode: str = "append") -> Any:
-    before = decode.FAST_BYTES_MIN
-    decode.FAST_BYTES_MIN = 0 if monkey_fast else 1 << 60  # type: ignore[misc]
+    before = pipeline.FAST_BYTES_MIN
+    pipeline.FAST_BYTES_MIN = 0 if monkey_fast else 1 << 60  # type: ignore[misc]
     try:
         decoded = load(source, mode)
     except OmnigraphError as error:
         return type(error), str(error)
     finally:
-        decode.FAST_BYTES_MIN = before  # type: ignore[misc]
+        pipeline.FAST_BYTES_MIN = before  # type: ignore[misc]
     rows = rows_of(decoded)
     for key, table in decoded.tables.items():
         for row, number in zip(rows[key], table.numbers.tolist(), strict=True):
@@ -72,9 +72,9 @@ def test_round_trip(records: list[dict[str, Any]]) -> None:
     for line in exported.splitlines():
         json.loads(line)
     for fast in (True, False):
-        decode.FAST_BYTES_MIN = 0 if fast else 1 << 60  # type: ignore[misc]
+        pipeline.FAST_BYTES_MIN = 0 if fast else 1 << 60  # type: ignore[misc]
         again = load(exported, "overwrite")
-        decode.FAST_BYTES_MIN = 2048  # type: ignore[misc]
+        pipeline.FAST_BYTES_MIN = 2048  # type: ignore[misc]
         assert export(again, blobs) == exported
         assert {key: sorted(map(str, rows)) for key, rows in rows_of(again).items()} == {
             key: sorted(map(str, rows)) for key, rows in rows_of(decoded).items()

@@ -6,12 +6,7 @@ goes through the exact path (`json_text`, `records`, `values`), which alone refu
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final, cast
 
@@ -26,12 +21,11 @@ from omnigraph.graph.columns import Rows, Undecided, store_blobs, value_column
 from omnigraph.graph.dates import without_calendar
 from omnigraph.graph.duplicates import check_ids, check_unique, last_of_each_id
 from omnigraph.graph.identity import fresh_ids, row_id
-from omnigraph.graph.json_columns import BlockDecoder, Group, frame_lines, frame_objects
-from omnigraph.graph.json_text import Place, advance, read_objects
+from omnigraph.graph.json_columns import Group
+from omnigraph.graph.json_text import read_objects
+from omnigraph.graph.pipeline import Pipeline
 from omnigraph.graph.record_columns import decode_records, plain_record, plain_values
 from omnigraph.graph.records import (
-    BLOCK_BYTES,
-    Block,
     BlockReader,
     Progress,
     Source,
@@ -46,15 +40,6 @@ from omnigraph.graph.values import BlobSink, Json, Stored, stored_value
 from omnigraph.language.catalog import Catalog, EdgeType, NodeType
 from omnigraph.storage.arrow import row_schema
 from omnigraph.wire.write import LoadMode
-
-FAST_BYTES_MIN: Final = 2048
-"""A block below this size is cheaper to read exactly."""
-
-DECODERS_MAX: Final = min(4, os.cpu_count() or 1)
-"""Threads that decode blocks; Arrow lets them run side by side."""
-
-BLOCKS_AHEAD: Final = DECODERS_MAX + 1
-"""Blocks that are held at a time."""
 
 RECORDS_AT_A_TIME: Final = 20_000
 """Python records that are converted together."""
@@ -152,7 +137,7 @@ def _make_distinct(decoded: DecodedTable, mode: LoadMode) -> None:
 def _decode_stream(source: Stream, gathering: _Gathering, progress: Progress | None) -> None:
     stream, size = open_source(source)
     try:
-        with _Pipeline(BlockReader(stream), gathering.catalog) as pipeline:
+        with Pipeline(BlockReader(stream), gathering.catalog) as pipeline:
             while (work := pipeline.next()) is not None:
                 done = work.after
                 try:
@@ -167,77 +152,6 @@ def _decode_stream(source: Stream, gathering: _Gathering, progress: Progress | N
     finally:
         if stream is not source:
             stream.close()
-
-
-class _Work(Struct):
-    """A block that is being decoded. ``groups`` waits for it and raises Undecided where the exact path has to look."""
-
-    block: Block
-    groups: Callable[[], list[Group]]
-    after: Place
-
-
-class _Pipeline:
-    """Reads blocks ahead and decodes them on a few threads; gives them back in order.
-
-    A block is taken to end where its frame says. If the exact path finds otherwise, what was read ahead is dropped.
-    """
-
-    def __init__(self, reader: BlockReader, catalog: Catalog) -> None:
-        self._reader = reader
-        self._decode = BlockDecoder(catalog).decode
-        self._ahead: deque[_Work] = deque()
-        self._threads: ThreadPoolExecutor | None = None
-
-    def __enter__(self) -> _Pipeline:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._drop()
-        if self._threads is not None:
-            self._threads.shutdown()
-
-    def next(self) -> _Work | None:
-        """Return the next block, or None at the end."""
-        while not self._ahead or (len(self._ahead) < BLOCKS_AHEAD and self._may_read_ahead()):
-            block = self._reader.next()
-            if block is None:
-                break
-            self._ahead.append(self._begin(block))
-        return self._ahead.popleft() if self._ahead else None
-
-    def correct(self, work: _Work, consumed: int, after: Place) -> None:
-        """Go on behind the first ``consumed`` bytes of a block instead of where its frame ended."""
-        if after != work.after or after == work.block.place:
-            self._reader.return_to(work.block, [one.block for one in self._ahead])
-            self._drop()
-            self._reader.accept(consumed, after)
-
-    def _may_read_ahead(self) -> bool:
-        last = self._ahead[-1]
-        return not last.block.at_end and len(last.block.data) >= BLOCK_BYTES and last.after != last.block.place
-
-    def _begin(self, block: Block) -> _Work:
-        frame = None if len(block.data) < FAST_BYTES_MIN else frame_lines(block.data) or frame_objects(block.data)
-        if frame is None:
-            return _Work(block, _undecided, block.place)
-        after = advance(block.place, block.data[: frame.consumed], len(frame.starts))
-        self._reader.accept(frame.consumed, after)
-        if len(block.data) < BLOCK_BYTES // 4:
-            return _Work(block, partial(self._decode, block.data, frame), after)
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(DECODERS_MAX, "omnigraph-decode")
-        return _Work(block, self._threads.submit(self._decode, block.data, frame).result, after)
-
-    def _drop(self) -> None:
-        for work in self._ahead:
-            with suppress(Undecided):
-                work.groups()
-        self._ahead.clear()
-
-
-def _undecided() -> list[Group]:
-    raise Undecided
 
 
 def _decode_python(records: Iterable[Mapping[str, Json]], gathering: _Gathering) -> None:

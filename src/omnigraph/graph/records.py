@@ -61,30 +61,32 @@ class BlockReader:
         self._ended = False
 
     def next(self) -> Block | None:
-        """Return the next block, or None at the end of the input."""
+        """Return the next block, or None at the end of the input: the lines that are complete among the wanted bytes.
+
+        Where there is none, more is read; after four times as many bytes the block ends without a line.
+        """
         chunks, size = [self._rest], len(self._rest)
-        cut = self._rest.rfind(b"\n") + 1
-        while not self._ended and (size < self._wanted or (not cut and size < 4 * self._wanted)):
+        has_line = b"\n" in self._rest
+        while not self._ended and (size < self._wanted or (not has_line and size < self._patience())):
             chunk = self._stream.read(self._block_bytes)
             if not chunk:
                 self._ended = True
                 break
-            line_end = chunk.rfind(b"\n") + 1
-            cut = size + line_end if line_end else cut
+            has_line = has_line or b"\n" in chunk
             chunks.append(chunk)
             size += len(chunk)
         if not size:
             return None
-        cut = size if self._ended or not cut else cut
-        tail = memoryview(chunks.pop())
-        kept = cut - (size - len(tail))
-        if kept < 0:  # the last line ends before the last chunk
-            tail, kept = memoryview(b"".join([*chunks, tail])), cut
-            chunks = []
-        self._rest = bytes(tail[kept:])
-        block = Block(b"".join([*chunks, tail[:kept]]), self._place, self._ended and not self._rest)
-        self._block = block
-        return block
+        data = b"".join(chunks)
+        cut = data.rfind(b"\n", 0, max(self._wanted, self._block_bytes)) + 1 or data.find(b"\n", self._wanted) + 1 or size
+        if self._ended and size <= self._wanted:
+            cut = size
+        self._rest = data[cut:]
+        self._block = Block(data if cut == size else data[:cut], self._place, self._ended and not self._rest)
+        return self._block
+
+    def _patience(self) -> int:
+        return min(4 * self._wanted, self._record_bytes_max + self._block_bytes)
 
     def accept(self, consumed: int, place: Place) -> None:
         """Take note that ``consumed`` bytes of the last block were used and that the input goes on at ``place``."""
@@ -94,14 +96,14 @@ class BlockReader:
         if consumed:
             self._wanted = self._block_bytes
         else:
-            self._wanted = 2 * max(self._wanted, len(self._rest))
-            if len(self._rest) > self._record_bytes_max:
+            if len(data) > self._record_bytes_max:
                 raise ResourceLimitExceeded(
                     "record_size_bytes",
-                    len(self._rest),
+                    len(data),
                     self._record_bytes_max,
                     hint=f"record {place.record} is too large, or one of its braces is never closed",
                 )
+            self._wanted = min(2 * max(self._wanted, len(data)), self._record_bytes_max + self._block_bytes)
         self._place = place
 
     def return_to(self, block: Block, later: Sequence[Block]) -> None:
