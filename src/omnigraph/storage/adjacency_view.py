@@ -1,35 +1,51 @@
 """Adjacency at one snapshot in memory: the CSR of the base with the tail's edges laid over it.
 
 A node whose edges the tail touches gets a whole new list, in two layers. The *patch* is a small CSR of such nodes, built in
-one vectorised pass over the tail. What later commits touch is kept in a dictionary from node to list that all versions of one
-line of history share: an entry says from which length of the edge log on it holds and leads to the one before, so that an
-older version still finds its own. A commit therefore costs a few µs for every edge that it writes; when the dictionary has
-grown, the next version starts from a fresh patch.
+one vectorised pass over the tail. What later commits do to a node is kept in a dictionary from node to `Entry` that all
+versions of one line of history share: an entry says from which length of the edge log on it holds and leads to the one
+before, so that an older version still finds its own. A list is only made when somebody reads it. A commit therefore costs a
+few µs for every edge that it writes; when many have come together, the next version starts from a fresh patch.
 """
 
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
+from itertools import compress
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from omnigraph.storage.adjacency import NOTHING, Lists, in_range, sorted_lists, spread
 from omnigraph.storage.overlay import Growing, Overlay
-from omnigraph.storage.overlay_columns import StringOverlay
+from omnigraph.storage.overlay_columns import StringOverlay, overlay_column
+from omnigraph.storage.part import Part
 from omnigraph.storage.view import Adjacency, Mask, Ordinals
 
 if TYPE_CHECKING:
     from omnigraph.storage.cache import CsrHolder
     from omnigraph.storage.table_view import StoredView
 
-_RECENT_MAX = 1024
-_RECENT_BYTES_MAX = 32 << 20
+_RECENT_MAX = 2048
+_STRING = pa.string()
 _FEW = 24  # up to so many nodes a loop over slices beats the vectorised gather
 
-Entry: TypeAlias = tuple[int, Ordinals, Ordinals, "Entry | None"]
-"""From which length of the edge log on it holds, neighbours, edges, the entry before."""
+Edit: TypeAlias = tuple[int, int]
+"""An edge, and the neighbour that it leads to from now on; -1 for none."""
+
+
+class Entry:
+    """What one commit did to the list of one node. ``lists`` are the neighbours and edges after it, once somebody asked."""
+
+    __slots__ = ("before", "edits", "lists", "version")
+
+    def __init__(self, version: int, edits: tuple[Edit, ...], before: Entry | None) -> None:
+        self.version = version  # the length of the edge log from which on it holds
+        self.edits = edits
+        self.before = before
+        self.lists: tuple[Ordinals, Ordinals] | None = None
 
 
 class Patch:
@@ -75,7 +91,7 @@ class Layers:
         self.version = version
         self.slots = slots
         self._complete: Patch | None = None
-        self._full: Lists | None = None
+        self._full: Part | None = None
 
     def base(self) -> Lists:
         csr = self.holder.get()
@@ -84,11 +100,29 @@ class Layers:
     def lists_of(self, node: int) -> tuple[Ordinals, Ordinals]:
         """Return neighbours and edges of one node."""
         if self.recent:
-            entry = self.recent.get(node)
-            while entry is not None and entry[0] > self.version:
-                entry = entry[3]
+            entry = self.visible(self.recent.get(node))
             if entry is not None:
-                return entry[1], entry[2]
+                return entry.lists or self._materialized(node, entry)
+        return self.settled(node)
+
+    def visible(self, entry: Entry | None) -> Entry | None:
+        """Return the entry that holds at this version."""
+        while entry is not None and entry.version > self.version:
+            entry = entry.before
+        return entry
+
+    def _materialized(self, node: int, entry: Entry) -> tuple[Ordinals, Ordinals]:
+        edits = list(entry.edits)
+        before = entry.before
+        while before is not None and before.lists is None:
+            edits = [*before.edits, *edits]
+            before = before.before
+        lists = self.settled(node) if before is None or before.lists is None else before.lists
+        entry.lists = edited(*lists, edits)
+        return entry.lists
+
+    def settled(self, node: int) -> tuple[Ordinals, Ordinals]:
+        """Return neighbours and edges of a node without what is recent."""
         if self.patch is not None:
             place = self.patch.slice_of(node)
             if place is not None:
@@ -119,7 +153,7 @@ class Layers:
                 return np.zeros(len(neighbours), np.int64), neighbours, edges
             if count == 0:
                 return np.empty(0, np.int64), NOTHING, NOTHING
-            positions = np.repeat(np.arange(count), [len(neighbours) for neighbours, _ in lists])
+            positions = np.repeat(_FIRST[:count], np.array([len(neighbours) for neighbours, _ in lists]))
             edges = np.concatenate([edges for _, edges in lists]) if with_edges else NOTHING
             return positions, np.concatenate([neighbours for neighbours, _ in lists]), edges
         if 2 * count >= self.slots and nodes[0] >= 0 and (nodes[1:] > nodes[:-1]).all():
@@ -181,12 +215,10 @@ class Layers:
 
     def _with_recent(self) -> Patch | None:
         visible: list[tuple[int, Ordinals, Ordinals]] = []
-        for node, entry in list(self.recent.items()):
-            known: Entry | None = entry
-            while known is not None and known[0] > self.version:
-                known = known[3]
-            if known is not None:
-                visible.append((node, known[1], known[2]))
+        for node, latest in list(self.recent.items()):
+            entry = self.visible(latest)
+            if entry is not None:
+                visible.append((node, *(entry.lists or self._materialized(node, entry))))
         patch = self.patch
         if not visible and (patch is None or len(patch.rows) == self.slots + 1):
             return patch
@@ -215,13 +247,16 @@ class Layers:
         base = self.base()
         if self.slots == base.nodes and self.complete_patch() is None:
             return base
-        if self._full is None:
+        full: Lists | None = None if self._full is None else self._full.value
+        if full is None:
             nodes = np.arange(self.slots, dtype=np.int32)
             _, neighbours, edges = self._gather(nodes, True)
             starts = np.zeros(self.slots + 1, np.int32)
             np.cumsum(self.degrees(), out=starts[1:])
-            self._full = Lists(starts, neighbours, edges)
-        return self._full
+            full = Lists(starts, neighbours, edges)
+            self._full = Part(full, starts.nbytes + neighbours.nbytes + edges.nbytes)
+            self.holder.admit(self._full)
+        return full
 
     def degrees(self) -> npt.NDArray[np.int32]:
         base = self.base()
@@ -234,6 +269,7 @@ class Layers:
         return degrees
 
 
+_FIRST = np.arange(_FEW)
 _NO_ROWS = np.empty(0, np.int64)
 
 
@@ -247,12 +283,12 @@ def _take(cells: Ordinals, indices: npt.NDArray[np.int64]) -> Ordinals:
 class _Line:
     """What the versions of one line share. Appended to under its lock."""
 
-    __slots__ = ("backward", "forward", "length", "lock", "recent_bytes", "sources", "targets")
+    __slots__ = ("backward", "edits", "forward", "length", "lock", "sources", "targets")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.length = 0
-        self.recent_bytes = 0
+        self.edits = 0
         self.sources = Growing(np.int32)  # of every position of the edge log
         self.targets = Growing(np.int32)
         self.forward: dict[int, Entry] = {}
@@ -350,8 +386,7 @@ class MemoryAdjacency:
         line = self._line
         with line.lock:
             linear = line.length == self.length and edges.overlay.log is self._edges.log
-            small = len(line.forward) + len(line.backward) + written <= _RECENT_MAX
-            if linear and small and line.recent_bytes <= _RECENT_BYTES_MAX:
+            if linear and line.edits + written <= _RECENT_MAX:
                 has_parallel = self._append(edges, sources, targets)
                 forward, backward = self._layers
                 return self._with(
@@ -366,7 +401,8 @@ class MemoryAdjacency:
         if end == self.length:
             return has_parallel
         csr = self.holder.get()
-        edges.overlay.ordinals  # noqa: B018  # settles the ordinals that were left open
+        forward = self._layers[0]
+        log.settle_all()
         _append_endpoints(line, edges, sources, targets, self.length)
         source_of, target_of = line.sources.upto(end), line.targets.upto(end)
         for position in range(self.length, end):
@@ -383,58 +419,60 @@ class MemoryAdjacency:
                 continue
             # Of an edge that was written and removed since the last version a node may be gone too: it never showed.
             if min(old) >= 0:
-                self._remove(0, old[0], edge, end)
-                self._remove(1, old[1], edge, end)
+                _edit(line.forward, old[0], (edge, -1), end)
+                _edit(line.backward, old[1], (edge, -1), end)
             if min(new) >= 0:
-                has_parallel |= self._add(0, new[0], new[1], edge, end)
-                self._add(1, new[1], new[0], edge, end)
+                has_parallel = has_parallel or _may_lead_to(forward, line.forward.get(new[0]), *new)
+                _edit(line.forward, new[0], (edge, new[1]), end)
+                _edit(line.backward, new[1], (edge, new[0]), end)
+        line.edits += end - self.length
         line.length = end
         return has_parallel
 
-    def _latest(self, direction: int, node: int) -> tuple[dict[int, Entry], Entry | None, Ordinals, Ordinals]:
-        recent = self._line.backward if direction else self._line.forward
-        entry = recent.get(node)
-        if entry is not None:
-            return recent, entry, entry[1], entry[2]
-        return recent, None, *self._layers[direction].lists_of(node)
 
-    def _put(
-        self, recent: dict[int, Entry], node: int, before: Entry | None, neighbours: Ordinals, edges: Ordinals, end: int
-    ) -> None:
-        if before is not None and before[0] == end:
-            before = before[3]  # an earlier write of the same commit, which no version sees
-        recent[node] = (end, neighbours, edges, before)
-        self._line.recent_bytes += 2 * neighbours.nbytes
-
-    def _remove(self, direction: int, node: int, edge: int, end: int) -> None:
-        recent, entry, neighbours, edges = self._latest(direction, node)
-        keep = edges != edge
-        self._put(recent, node, entry, neighbours[keep], edges[keep], end)
-
-    def _add(self, direction: int, node: int, neighbour: int, edge: int, end: int) -> bool:
-        """Add an edge to a list; return whether the neighbour was there already."""
-        recent, entry, neighbours, edges = self._latest(direction, node)
-        at = stop = int(neighbours.searchsorted(np.int32(neighbour), "right"))
-        while at > 0 and neighbours.item(at - 1) == neighbour and edges.item(at - 1) > edge:
-            at -= 1
-        repeated = at > 0 and neighbours.item(at - 1) == neighbour
-        self._put(recent, node, entry, _inserted(neighbours, at, neighbour), _inserted(edges, at, edge), end)
-        return repeated or at < stop
+def _edit(recent: dict[int, Entry], node: int, edit: Edit, end: int) -> None:
+    entry = recent.get(node)
+    if entry is not None and entry.version == end:
+        entry.edits += (edit,)  # of the same commit, which no version sees yet
+    else:
+        recent[node] = Entry(end, (edit,), entry)
 
 
-def _inserted(cells: Ordinals, at: int, cell: int) -> Ordinals:
-    longer = np.empty(len(cells) + 1, np.int32)
-    longer[:at] = cells[:at]
-    longer[at] = cell
-    longer[at + 1 :] = cells[at:]
-    return longer
+def _may_lead_to(layers: Layers, entry: Entry | None, node: int, neighbour: int) -> bool:
+    """Say whether a node may have a neighbour already; exact when it says no."""
+    while entry is not None and entry.lists is None:
+        if any(reached == neighbour for _, reached in entry.edits):
+            return True
+        entry = entry.before
+    neighbours = layers.settled(node)[0] if entry is None or entry.lists is None else entry.lists[0]
+    if len(neighbours) == 0:
+        return False
+    at = bisect_left(neighbours.data, neighbour)  # a third of the cost of NumPy's for short lists
+    return at < len(neighbours) and neighbours.item(at) == neighbour
+
+
+def edited(neighbours: Ordinals, edges: Ordinals, edits: list[Edit]) -> tuple[Ordinals, Ordinals]:
+    """Return the lists of a node after some edits; the later one of an edge counts."""
+    net = dict(edits)
+    removed = np.isin(edges, np.fromiter(net, np.int32, len(net))) if len(net) > 1 else edges == edits[0][0]
+    added = [(neighbour, edge) for edge, neighbour in net.items() if neighbour >= 0]
+    if removed.any():
+        neighbours, edges = neighbours[~removed], edges[~removed]
+    if not added:
+        return neighbours, edges
+    longer = np.empty((2, len(edges) + len(added)), np.int32)
+    longer[0, : len(edges)] = neighbours
+    longer[1, : len(edges)] = edges
+    longer[:, len(edges) :] = np.array(added, np.int32).T
+    order = np.lexsort((longer[1], longer[0]))
+    return longer[0][order], longer[1][order]
 
 
 def _append_endpoints(line: _Line, edges: StoredView, sources: StoredView, targets: StoredView, start: int) -> None:
     """Append the endpoint ordinals of the positions of the edge log from ``start`` on; -1 for deletes."""
     length = edges.overlay.length
     for name, nodes, endpoints in (("src", sources, line.sources), ("dst", targets, line.targets)):
-        tail = edges.column(name).tail()
+        tail = overlay_column(edges.overlay.log, name, _STRING)
         assert isinstance(tail, StringOverlay)
         tail.upto(length)
         ids = tail.strings[start:length]
@@ -442,10 +480,11 @@ def _append_endpoints(line: _Line, edges: StoredView, sources: StoredView, targe
         if len(ids) == 1:
             endpoints.append_one(-1 if ids[0] is None else nodes.ordinal(ids[0]))
             continue
-        there = [row_id for row_id in ids if row_id is not None]
+        alive = ~edges.overlay.dead[start:]
+        there = [row_id for row_id in compress(ids, alive.tolist()) if row_id is not None]
         found = np.full(len(ids), -1, np.int32)
         if there:
-            found[[row_id is not None for row_id in ids]] = nodes.ordinals(there)
+            found[alive] = nodes.ordinals(there)
         endpoints.append(found)
 
 

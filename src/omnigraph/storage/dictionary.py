@@ -6,14 +6,13 @@ strings. Arrow sorts strings bytewise, Python by code point; for UTF-8 the two o
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from omnigraph.language.checked import Value
+from omnigraph.storage.columns import StringCells
 from omnigraph.storage.comparison import carried_over
 from omnigraph.storage.keys import KeyIndex, key_index
 from omnigraph.storage.view import Numbers, Ordinals
@@ -39,6 +38,7 @@ class StringDictionary:
         self.strings = strings.take(pa.array(order))
         self.ranks: Ordinals = rank_of[places]
         self.size_bytes = self.strings.nbytes + self.ranks.nbytes
+        self._cells = StringCells(self.strings)
         self._memo: dict[str, tuple[int, bool]] = {}
 
     def __len__(self) -> int:
@@ -48,24 +48,19 @@ class StringDictionary:
         """Return how many strings come before this one, and whether it is in the dictionary itself. A few µs."""
         found = self._memo.get(string)
         if found is None:
-            strings = self.strings
-            low, high = 0, len(strings)
+            cells = self._cells
+            low, high = 0, len(self.strings)
             while low < high:
                 middle = (low + high) // 2
-                if strings[middle].as_py() < string:
+                if cells[middle] < string:
                     low = middle + 1
                 else:
                     high = middle
-            found = low, low < len(strings) and strings[low].as_py() == string
+            found = low, low < len(self.strings) and cells[low] == string
             if len(self._memo) >= _MEMO_MAX:
                 self._memo.clear()
             self._memo[string] = found
         return found
-
-    @cached_property
-    def codes(self) -> npt.NDArray[np.int64]:
-        """The ranks as the codes of `view.Column`."""
-        return self.ranks.astype(np.int64)
 
 
 class StringPlaces:

@@ -39,6 +39,7 @@ class StoredEdgeView(StoredView):
         rows = state.rows
         super().__init__(entity, rows.image, rows.overlay, rows.column_of, rows.mode)
         self._columns = rows._columns
+        self._stored = rows._stored
         self._state = state
         self._endpoints = endpoints
         self._cache = cache
@@ -79,14 +80,14 @@ class StoredEdgeView(StoredView):
     def _in_memory(self) -> MemoryAdjacency:
         memory = self._memory
         if memory is None:
-            holder = self.holder()
             ends = self._endpoints()
+            images = self.image, ends[0].image, ends[1].image
             with self._state.lock:
                 seed = self._state.adjacency
-                if seed is not None and seed.holder is holder and seed.length <= self.overlay.length:
+                if seed is not None and seed.holder.images == images and seed.length <= self.overlay.length:
                     memory = seed.extend(self, *ends)
                 else:
-                    memory = MemoryAdjacency.build(holder, self, *ends)
+                    memory = MemoryAdjacency.build(self.holder(), self, *ends)
                 self._state.adjacency = memory
             self._memory = memory
         return memory

@@ -46,12 +46,24 @@ def key_index(strings: pa.Array) -> KeyIndex:
 
 
 def find_in_bulk(strings: pa.Array, keys: Sequence[str | None] | pa.Array | pa.ChunkedArray) -> Ordinals:
-    """Look many keys up by hashing the column once. O(column + keys), about 50 ns a row."""
+    """Look many keys up in one pass over the column, hashing the smaller side. O(column + keys), 30 to 120 ns a row."""
     if not isinstance(keys, pa.Array | pa.ChunkedArray):
         keys = pa.array(keys, pa.string())
     if keys.type != strings.type:
         keys = keys.cast(strings.type)
-    found = pc.index_in(keys, value_set=strings, skip_nulls=True)
+    if len(keys) < len(strings) // 2:
+        if isinstance(keys, pa.ChunkedArray):
+            keys = pa.concat_arrays(keys.chunks)
+        encoded = keys.dictionary_encode()
+        found = _indices(pc.index_in(strings, value_set=encoded.dictionary, skip_nulls=True))
+        hits = np.flatnonzero(found >= 0)
+        place_of = np.full(len(encoded.dictionary) + 1, -1, np.int32)
+        place_of[found[hits]] = hits
+        return place_of[_indices(encoded.indices)]
+    return _indices(pc.index_in(keys, value_set=strings, skip_nulls=True))
+
+
+def _indices(found: pa.Array | pa.ChunkedArray) -> Ordinals:
     if isinstance(found, pa.ChunkedArray):
         found = found.combine_chunks()
     places: Ordinals = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
@@ -61,13 +73,12 @@ def find_in_bulk(strings: pa.Array, keys: Sequence[str | None] | pa.Array | pa.C
 class DictKeys:
     """A dictionary of Python strings."""
 
-    __slots__ = ("_places", "_strings", "find_place", "size_bytes")
+    __slots__ = ("_places", "_strings", "size_bytes")
 
     def __init__(self, strings: pa.Array) -> None:
         self._strings = strings
         self._places: dict[str, int] = dict(zip(strings.to_pylist(), range(len(strings)), strict=True))
         self._places.pop(None, None)  # type: ignore[call-overload]  # the dead slots
-        self.find_place = self._places.get
         self.size_bytes = _DICT_BYTES_A_ROW * len(strings) + 2 * strings.nbytes
 
     def find(self, key: str) -> int:
@@ -79,7 +90,7 @@ class DictKeys:
         get: Any = self._places.get  # Any: keys may hold None, which is simply not there
         if isinstance(keys, pa.Array | pa.ChunkedArray):
             keys = keys.to_pylist()
-        return np.fromiter((get(key, -1) for key in keys), np.int32, len(keys))
+        return np.array([get(key, -1) for key in keys], np.int32)
 
 
 class SortedKeys:
@@ -124,7 +135,19 @@ class SortedKeys:
         if isinstance(keys, pa.Array | pa.ChunkedArray):
             keys = keys.to_pylist()
         find = self.find
-        return np.fromiter((-1 if key is None else find(key) for key in keys), np.int32, len(keys))
+        if len(keys) <= 16:
+            return np.array([-1 if key is None else find(key) for key in keys], np.int32)
+        places = np.full(len(keys), -1, np.int32)
+        fitting = [at for at, key in enumerate(keys) if key is not None and len(key.encode()) <= self._width]
+        sought = pa.array([keys[at] for at in fitting], self._strings.type)
+        encoded = fixed_width_bytes(sought, self._width)
+        nearest = np.minimum(self._sorted.searchsorted(encoded), len(self._sorted) - 1)
+        candidates = self._order[nearest]
+        same = pc.equal(self._strings.take(pa.array(candidates)), sought).to_numpy(zero_copy_only=False)
+        places[fitting] = np.where(same, candidates, np.int32(-1))
+        for at in np.flatnonzero(~same & (self._sorted[nearest] == encoded)).tolist():  # equal but for NULs at the end
+            places[fitting[at]] = find(str(keys[fitting[at]]))
+        return places
 
 
 def fixed_width_bytes(strings: pa.Array, width: int) -> npt.NDArray[np.bytes_]:

@@ -100,35 +100,36 @@ class OverlayLog:
         position = self.length
         upserted: list[str] = [] if change.upserts is None else change.upserts.column("id").to_pylist()
         by_id = self.by_id
-        unknown = [row_id for row_id in upserted if row_id not in by_id]
-        unknown += [row_id for row_id in change.deletes if row_id not in by_id]
         base: dict[str, int] = {}
-        if unknown and self.base_slots and not lazy:
-            base = dict(zip(unknown, self.slots_of(unknown), strict=True))
-        if upserted:
-            self.batches.append((position, change.upserts))
-        for row_id in upserted:
-            known = by_id.get(row_id, -1)
-            if known >= 0:
-                ordinal = self.ordinals[known]
-                rows += self.dead[known]
-            else:
-                ordinal = base.get(row_id, -1)
-                if ordinal < 0:
-                    if lazy:
-                        self.reserved[row_id] = slots
-                        ordinal = _OPEN
-                    else:
-                        ordinal = slots
-                        rows += 1
-                    slots += 1
-            self._write(position, row_id, ordinal, known, False)
-            position += 1
+        if self.base_slots and not lazy:
+            unknown = [row_id for row_id in upserted if row_id not in by_id]
+            if change.deletes:
+                unknown += [row_id for row_id in change.deletes if row_id not in by_id]
+            if unknown:
+                base = dict(zip(unknown, self.slots_of(unknown), strict=True))
+        known = [by_id.get(row_id, -1) for row_id in upserted]
+        ordinals = []
+        for row_id, before in zip(upserted, known, strict=True):
+            if before >= 0:
+                ordinals.append(self.ordinals[before])
+                rows += self.dead[before]
+                continue
+            ordinal = base.get(row_id, -1)
+            if ordinal < 0:
+                if lazy:
+                    self.reserved[row_id] = slots
+                    ordinal = _OPEN
+                else:
+                    ordinal = slots
+                    rows += 1
+                slots += 1
+            ordinals.append(ordinal)
+        ids = upserted
         for row_id in change.deletes:
-            known = by_id.get(row_id, -1)
-            if known >= 0:
-                ordinal = self.ordinals[known]
-                rows -= not self.dead[known]
+            before = by_id.get(row_id, -1)
+            if before >= 0:
+                ordinal = self.ordinals[before]
+                rows -= not self.dead[before]
             else:
                 ordinal = base.get(row_id, -1)
                 if ordinal >= 0:
@@ -138,20 +139,25 @@ class OverlayLog:
                     slots += 1
                 else:
                     continue  # nothing to remove
-            self._write(position, row_id, ordinal, known, True)
-            position += 1
-        self.length = position
-        return Overlay(self, position, slots, rows)
+            ids.append(row_id)
+            known.append(before)
+            ordinals.append(ordinal)
+        if change.upserts is not None and change.upserts.num_rows:
+            self.batches.append((position, change.upserts))
+        self._write(ids, ordinals, known, 0 if change.upserts is None else change.upserts.num_rows)
+        return Overlay(self, self.length, slots, rows)
 
-    def _write(self, position: int, row_id: str, ordinal: int, previous: int, dead: bool) -> None:
+    def _write(self, ids: list[str], ordinals: list[int], previous: list[int], upserts: int) -> None:
         # Readers do not lock: what a position says must stand before anything leads to it.
-        self.ids.append(row_id)
-        self.ordinals.append(ordinal)
-        self.dead.append(dead)
-        self.previous.append(previous)
-        self.by_id[row_id] = position
-        if ordinal >= 0:
-            self.by_ordinal[ordinal] = position
+        start, end = self.length, self.length + len(ids)
+        self.ids += ids
+        self.ordinals += ordinals
+        self.previous += previous
+        self.dead += [False] * upserts
+        self.dead += [True] * (len(ids) - upserts)
+        self.by_id.update(zip(ids, range(start, end), strict=True))
+        self.by_ordinal.update((ordinal, position) for position, ordinal in enumerate(ordinals, start) if ordinal != _OPEN)
+        self.length = end
 
     def fork(self, length: int) -> OverlayLog:
         """Copy what a version of a length sees; the caller holds the lock. About 0.1 ms for 4,096 rows."""
@@ -281,6 +287,18 @@ class Overlay:
         while position >= self.length:
             position = log.previous[position]
         return position
+
+    def positions_of_ids(self, row_ids: Sequence[str | None]) -> list[int]:
+        """Return the positions of the last writes of many rows, -1 for those of which the tail says nothing."""
+        get: Any = self.log.by_id.get  # Any: None may be asked for, and is not there
+        positions = [get(row_id, -1) for row_id in row_ids]
+        if self.length < self.log.length:
+            previous, length = self.log.previous, self.length
+            for at, position in enumerate(positions):
+                while position >= length:
+                    position = previous[position]
+                positions[at] = position
+        return positions
 
     def position_of(self, ordinal: int) -> int:
         """The same by ordinal."""

@@ -6,7 +6,7 @@ A column catches up with its log when it is read, not when a commit is made; pos
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -26,10 +26,11 @@ from omnigraph.storage.columns import (
 )
 from omnigraph.storage.dictionary import StringDictionary
 from omnigraph.storage.overlay import Growing
+from omnigraph.storage.part import Part
 from omnigraph.storage.view import Mask, Numbers, Ordinals
 
 if TYPE_CHECKING:
-    from omnigraph.storage.overlay import OverlayLog
+    from omnigraph.storage.overlay import Overlay, OverlayLog
 
 _GATHER_MIN = 8  # from so many batches on, joining them first is cheaper than converting each
 _NEW_BITS = 20
@@ -53,6 +54,53 @@ def overlay_column(log: OverlayLog, name: str, type_: pa.DataType) -> OverlayCol
     return column
 
 
+class MergedCells:
+    """The cells of all slots: those of the base with the tail's laid over them.
+
+    While commits only add rows, their cells are appended in place: a version sees the slots that it knows. A write to a slot
+    that some version sees already needs a new copy. So a reader after every insert does not pay for the whole column.
+    """
+
+    __slots__ = ("_all_valid", "_cells", "_length", "_origin", "_slots", "_valid", "size_bytes")
+
+    def __init__(
+        self, overlay: Overlay, base: npt.NDArray[Any], base_valid: Mask | None, cells: npt.NDArray[Any], valid: Mask
+    ) -> None:
+        slots = overlay.slots
+        room = slots + max(64, slots // 8)
+        self._cells = np.empty((room, *base.shape[1:]), base.dtype)
+        self._valid = np.zeros(room, np.bool_)
+        self._cells[: len(base)] = base
+        self._cells[len(base) : slots] = 0
+        self._valid[: len(base)] = True if base_valid is None else base_valid
+        self._cells[overlay.ordinals] = cells
+        self._valid[overlay.ordinals] = valid
+        self._all_valid = bool(self._valid[:slots].all())
+        self._origin = self._length = overlay.length
+        self._slots = slots
+        self.size_bytes = self._cells.nbytes + self._valid.nbytes
+
+    def reaches(self, overlay: Overlay, cells: npt.NDArray[Any], valid: Mask) -> bool:
+        """Append what a version has beyond this; False when that cannot be done in place. The caller holds the lock."""
+        if overlay.length < self._origin:
+            return False
+        if overlay.length <= self._length:
+            return True
+        new = overlay.ordinals[self._length :]
+        appended = overlay.slots - self._slots
+        in_order = np.arange(self._slots, overlay.slots, dtype=np.int32)
+        if len(new) != appended or overlay.slots > len(self._cells) or not np.array_equal(new, in_order):
+            return False
+        self._cells[self._slots : overlay.slots] = cells[self._length :]
+        self._valid[self._slots : overlay.slots] = valid[self._length :]
+        self._all_valid = self._all_valid and bool(valid[self._length :].all())
+        self._length, self._slots = overlay.length, overlay.slots
+        return True
+
+    def upto(self, slots: int) -> tuple[npt.NDArray[Any], Mask | None]:
+        return self._cells[:slots], None if self._all_valid else self._valid[:slots]
+
+
 class _OverlayColumn:
     """What the kinds share: reading the batches that came since the last read."""
 
@@ -62,6 +110,7 @@ class _OverlayColumn:
         self.type = type_
         self.length = 0
         self._batches = 0
+        self._merged: Part | None = None
 
     def upto(self, length: int) -> None:
         """Catch up with the log, at least up to a length."""
@@ -71,13 +120,32 @@ class _OverlayColumn:
             if self.length >= length:
                 return
             end = self.log.length
+            if self._batches + 1 == len(self.log.batches):
+                self._append_last(*self.log.batches[-1])
             for start, array in self._arrays():
                 self._pad(start - self.length)
                 self._extend(array)
                 self.length = start + len(array)
             self._batches = len(self.log.batches)
-            self._pad(end - self.length)
-            self.length = end
+            if end > self.length:
+                self._pad(end - self.length)
+                self.length = end
+
+    def _append_last(self, start: int, batch: pa.RecordBatch) -> None:
+        """Take in the one new batch: what every commit of a few rows does."""
+        array = self._column(batch)
+        if start > self.length:
+            self._pad(start - self.length)
+        self._extend(array)
+        self.length = start + len(array)
+        self._batches += 1
+
+    def _column(self, batch: pa.RecordBatch) -> pa.Array:
+        at = batch.schema.get_field_index(self.name)
+        if at < 0:
+            return pa.nulls(batch.num_rows, self.type)
+        array = batch.column(at)
+        return array if array.type == self.type else array.cast(self.type)
 
     def _arrays(self) -> Iterator[tuple[int, pa.Array]]:
         """Yield the new cells as (position, array), joined where batches follow each other without a gap."""
@@ -86,10 +154,7 @@ class _OverlayColumn:
         pending: list[pa.Array] = []
         first = end = 0
         for start, batch in batches:
-            at = batch.schema.get_field_index(self.name)
-            array = pa.nulls(batch.num_rows, self.type) if at < 0 else batch.column(at)
-            if array.type != self.type:
-                array = array.cast(self.type)
+            array = self._column(batch)
             if not join:
                 yield start, array
                 continue
@@ -102,6 +167,23 @@ class _OverlayColumn:
             end = start + len(array)
         if pending:
             yield first, pa.concat_arrays(pending)
+
+    def _laid_over(
+        self,
+        overlay: Overlay,
+        base: tuple[npt.NDArray[Any], Mask | None],
+        cells: tuple[npt.NDArray[Any], Mask],
+        admit: Callable[[Part], None],
+    ) -> tuple[npt.NDArray[Any], Mask | None]:
+        """Return the cells of all slots and their validity, from those of the base and of the positions."""
+        with self.log.lock:
+            merged: MergedCells | None = None if self._merged is None else self._merged.value
+            if merged is None or not merged.reaches(overlay, *cells):
+                merged = MergedCells(overlay, *base, *cells)
+                if self._merged is None or self._merged.value is None or overlay.length == self.log.length:
+                    self._merged = Part(merged, merged.size_bytes)
+                    admit(self._merged)
+            return merged.upto(overlay.slots)
 
     def _extend(self, array: pa.Array) -> None:
         raise NotImplementedError  # replaced by every kind
@@ -138,6 +220,12 @@ class NumberOverlay(_OverlayColumn):
         """Return values and validity of the first positions."""
         self.upto(length)
         return self._values.upto(length), self._valid.upto(length)
+
+    def merged(
+        self, overlay: Overlay, values: Numbers, valid: Mask | None, admit: Callable[[Part], None]
+    ) -> tuple[Numbers, Mask | None]:
+        """Return the numbers of all slots and their validity."""
+        return self._laid_over(overlay, (values, valid), self.cells(overlay.length), admit)
 
     def value(self, position: int) -> Value:
         self.upto(position + 1)
@@ -313,6 +401,12 @@ class VectorOverlay(_OverlayColumn):
         """Return vectors and validity of the first positions."""
         self.upto(length)
         return self._rows.upto(length), self._valid.upto(length)
+
+    def merged(
+        self, overlay: Overlay, matrix: npt.NDArray[np.float32], valid: Mask | None, admit: Callable[[Part], None]
+    ) -> tuple[npt.NDArray[np.float32], Mask | None]:
+        """Return the vectors of all slots and their validity."""
+        return self._laid_over(overlay, (matrix, valid), self.cells(overlay.length), admit)
 
     def value(self, position: int) -> Value:
         rows, valid = self.cells(position + 1)

@@ -93,7 +93,7 @@ class SnapshotView:
         source = self._sources.get(entity.table_key, _NO_SOURCE)
         image = self._cache.image(source.base_identity, source.open_base)
         mode = self._mode
-        overlay = Overlay.empty(image.slots, image.rows, lambda row_ids: image.slots_of(row_ids, mode).tolist())
+        overlay = Overlay.empty(image.slots, image.rows, lambda row_ids: image.slot_list(row_ids, mode))
         if source.tail:
             lazy = image.warm(KEYS) is None and (mode == "indexed" or (mode is None and not image.is_small))
             overlay = overlay.replay(source.tail, source.rows, lazy)

@@ -44,13 +44,17 @@ class StoredView:
         self.rows = overlay.rows
         self._parts = image.parts
         self._columns: dict[str, ColumnView] = {}
+        self._stored: dict[str, tuple[str, pa.DataType]] = {}
         self._live: Mask | None = None
         self._all: Ordinals | None = None
 
     def extended(self, entity: NodeType | EdgeType, change: Change | None = None) -> StoredView:
         """Return the view after one more change, or of the same rows under another schema of the same columns."""
         overlay = self.overlay if change is None else self.overlay.extend(change)
-        return StoredView(entity, self.image, overlay, self.column_of, self.mode)
+        view = StoredView(entity, self.image, overlay, self.column_of, self.mode)
+        if entity is self.entity:
+            view._stored = self._stored
+        return view
 
     # --- rows ----------------------------------------------------------------------------------------------------------
 
@@ -99,7 +103,7 @@ class StoredView:
         if len(row_ids) <= _FEW and self.image.warm(KEYS) is not None:
             return np.array([-1 if row_id is None else self.ordinal(row_id) for row_id in row_ids], np.int32)
         ids = row_ids.to_pylist() if isinstance(row_ids, pa.Array | pa.ChunkedArray) else row_ids
-        positions = [overlay.position_of_id(row_id) for row_id in ids]
+        positions = overlay.positions_of_ids(ids)
         written = [at for at, position in enumerate(positions) if position >= 0]
         if not written:
             return self.image.slots_of(row_ids, self.mode)
@@ -127,7 +131,10 @@ class StoredView:
     def column(self, name: str) -> ColumnView:
         column = self._columns.get(name)
         if column is None:
-            column = self._columns[name] = column_view(self, self.stored_name(name), self.arrow_type(name))
+            stored = self._stored.get(name)
+            if stored is None:
+                stored = self._stored[name] = self.stored_name(name), self.arrow_type(name)
+            column = self._columns[name] = column_view(self, *stored)
         return column
 
     def stored_name(self, name: str) -> str:
