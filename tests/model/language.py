@@ -173,7 +173,7 @@ class _Evaluation(_Conditions):
         attached = {name for clause in block.clauses if isinstance(clause, Optional) for name in _bound(clause.block)}
         plain = [clause for clause in block.clauses if isinstance(clause, Binding | Traversal)]
         tests = [part for clause in block.clauses if isinstance(clause, Filter) for part in _conjuncts(clause.condition)]
-        negations = [clause for clause in block.clauses if isinstance(clause, Negation)]
+        negations = sorted((clause for clause in block.clauses if isinstance(clause, Negation)), key=_fallible)
         rows = [dict(outer)]
         names = [variable.name for variable in block.variables]
         for at, name in enumerate(names):
@@ -494,8 +494,8 @@ def _conjuncts(condition: Condition) -> list[Condition]:
     return [p for item in condition.items for p in _conjuncts(item)] if isinstance(condition, And) else [condition]
 
 
-def _fallible(condition: Condition) -> bool:
-    return any(isinstance(part, Arithmetic) for part in _parts(condition))
+def _fallible(tree: Condition | Negation) -> bool:
+    return any(isinstance(part, Arithmetic) for part in _parts(tree))
 
 
 def _aggregates(expression: Expression) -> bool:
@@ -512,7 +512,7 @@ def _outer(block: Block) -> set[str]:
                 used |= _variables(clause.condition)
             case Negation() | Optional():
                 used |= _outer(clause.block)
-    return used - {variable.name for variable in block.variables}
+    return used - {variable.name for variable in _visible(block)}
 
 
 def _visible(block: Block) -> list[Variable]:

@@ -30,7 +30,7 @@ def execute(
     profile: Profile | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Result:
-    """Run a plan and return its result; nothing of the snapshot is looked at afterwards.
+    """Run a plan and return its result; nothing is read from storage afterwards.
 
     ``parameters`` are bound values (`language.parameters.bind_parameters`), ``now_ms`` the instant of ``now()`` in milliseconds
     since 1970. ``cancelled`` is asked between operators and between the pieces of long ones.

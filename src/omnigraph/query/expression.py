@@ -82,11 +82,11 @@ def column_values(table: TableView, name: str, type_: PropertyType, ordinals: Or
         return Fixed(values, valid, type_)
     if len(values) == 0:
         return Fixed(np.zeros(len(ordinals), values.dtype), np.zeros(len(ordinals), np.bool_), type_)
-    gathered = None if valid is None else valid[ordinals]
+    gathered = None if valid is None else valid.take(ordinals)
     if unbound:
         bound = ordinals >= 0
         gathered = bound if gathered is None else gathered & bound
-    return Fixed(values[ordinals], gathered, type_)
+    return Fixed(values.take(ordinals), gathered, type_)
 
 
 def _every(table: TableView) -> Ordinals:

@@ -114,8 +114,8 @@ class Frame:
     def taken(self, positions: Positions, carry: tuple[str, ...] | None = None) -> Frame:
         """Return the rows at the given positions, in that order, with the variables of ``carry`` (None: all)."""
         source = self.columns
-        columns = {name: source[name][positions] for name in (source if carry is None else carry)}
-        return Frame(len(positions), columns, None if self.weights is None else self.weights[positions])
+        columns = {name: source[name].take(positions) for name in (source if carry is None else carry)}
+        return Frame(len(positions), columns, None if self.weights is None else self.weights.take(positions))
 
     def repeated(self) -> Frame:
         """Return the same bag without weights."""

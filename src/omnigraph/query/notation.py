@@ -36,6 +36,7 @@ from omnigraph.language.checked import (
     TextMatch,
     Traversal,
     Value,
+    Variable,
     WholeRef,
 )
 from omnigraph.query.encode import encode_value
@@ -167,4 +168,10 @@ def clause_variables(clause: Clause) -> frozenset[str]:
 def outer_variables(block: Block) -> frozenset[str]:
     """Return the variables of enclosing blocks that a block uses."""
     used = frozenset[str]().union(*(clause_variables(clause) for clause in block.clauses))
-    return used - {variable.name for variable in block.variables}
+    return used - {variable.name for variable in visible_variables(block)}
+
+
+def visible_variables(block: Block) -> tuple[Variable, ...]:
+    """Return the variables that a block binds, those of its optional blocks included."""
+    inner = [visible_variables(clause.block) for clause in block.clauses if isinstance(clause, Optional)]
+    return (*block.variables, *(variable for variables in inner for variable in variables))

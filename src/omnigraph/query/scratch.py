@@ -48,7 +48,7 @@ def distinct(ordinals: Ordinals, slots: int) -> Ordinals:
         first = np.empty(count, np.bool_)
         first[0] = True
         np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-        return ordered[first]
+        return ordered.take(np.flatnonzero(first))
     if count * 16 > slots:
         seen = np.zeros(slots, np.bool_)
         seen[ordinals] = True
@@ -56,8 +56,7 @@ def distinct(ordinals: Ordinals, slots: int) -> Ordinals:
     marks = stamp(slots)
     positions = np.arange(count, dtype=np.int32)
     marks[ordinals] = positions
-    last: Mask = marks[ordinals] == positions
-    return ordinals[last]
+    return ordinals.take(np.flatnonzero(marks.take(ordinals) == positions))
 
 
 def tallied(ordinals: Ordinals, weights: npt.NDArray[np.int64] | None, slots: int) -> tuple[Ordinals, npt.NDArray[np.int64]]:
@@ -69,14 +68,14 @@ def tallied(ordinals: Ordinals, weights: npt.NDArray[np.int64] | None, slots: in
         else:
             counts = sums_by(ordinals, weights, slots)
         present = np.flatnonzero(counts).astype(np.int32)
-        return present, counts[present]
+        return present, counts.take(present)
     if count == 0:
         return ordinals, np.zeros(0, np.int64)
     if weights is None:
         ordered = np.sort(ordinals)
     else:
         order = np.argsort(ordinals, kind="stable")
-        ordered = ordinals[order]
+        ordered = ordinals.take(order)
     first = np.empty(count, np.bool_)
     first[0] = True
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
@@ -86,8 +85,8 @@ def tallied(ordinals: Ordinals, weights: npt.NDArray[np.int64] | None, slots: in
         np.subtract(starts[1:], starts[:-1], out=counts[:-1])
         counts[-1] = count - starts[-1]
     else:
-        counts = np.add.reduceat(weights[order], starts)
-    return ordered[starts], counts
+        counts = np.add.reduceat(weights.take(order), starts)
+    return ordered.take(starts), counts
 
 
 def sums_by(groups: npt.NDArray[np.integer], weights: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
@@ -110,4 +109,4 @@ def first_of_each(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     first: Mask = np.empty(len(ordered), np.bool_)
     first[0] = True
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    return ordered[first]
+    return ordered.take(np.flatnonzero(first))

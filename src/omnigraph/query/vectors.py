@@ -6,6 +6,7 @@ several members. Each converts itself to JSON values and to Arrow.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow as pa
 
 from omnigraph.language.catalog import PropertyType, Scalar
 from omnigraph.language.checked import Value
-from omnigraph.query.encode import Json, encode_array, encode_numbers, encode_value
+from omnigraph.query.encode import Json, encode_array, encode_numbers, encode_value, encoder
 from omnigraph.storage.arrow import arrow_type
 from omnigraph.storage.view import Mask, Numbers
 
@@ -55,7 +56,7 @@ class Fixed:
         return len(self.values)
 
     def taken(self, positions: npt.NDArray[np.int64]) -> Fixed:
-        return Fixed(self.values[positions], None if self.valid is None else self.valid[positions], self.type)
+        return Fixed(self.values.take(positions), None if self.valid is None else self.valid.take(positions), self.type)
 
     def nulls(self) -> Mask | None:
         return None if self.valid is None else ~self.valid
@@ -145,6 +146,68 @@ class Repeated:
         return 8 * self._rows
 
 
+class Listed:
+    """Values of a few rows in a Python list: only for results, never for evaluation."""
+
+    __slots__ = ("type", "values")
+
+    def __init__(self, values: list[Value], type_: PropertyType) -> None:
+        self.values = values
+        self.type = type_
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def taken(self, positions: npt.NDArray[np.int64]) -> Listed:
+        return Listed([self.values[at] for at in positions.tolist()], self.type)
+
+    def json(self) -> list[Json]:
+        encode = encoder(self.type)
+        if encode is None:
+            return self.values
+        return [None if value is None else encode(value) for value in self.values]
+
+    def arrow(self) -> pa.Array:
+        return to_arrow(self.values, self.type)
+
+    def size_bytes(self) -> int:
+        return sum(len(value) if isinstance(value, str | tuple) else 8 for value in self.values)
+
+
+class Deferred:
+    """A property or the ids of many rows, fetched when they are first asked for: a result that is only counted is free.
+
+    It holds on to columns that are in memory anyway; nothing is read from storage later.
+    """
+
+    __slots__ = ("_fetch", "_rows", "_vector")
+
+    def __init__(self, fetch: Callable[[], Vector], rows: int) -> None:
+        self._fetch = fetch
+        self._rows = rows
+        self._vector: Vector | None = None
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def fetched(self) -> Vector:
+        if self._vector is None:
+            self._vector = self._fetch()
+        return self._vector
+
+    def taken(self, positions: npt.NDArray[np.int64]) -> Vector:
+        return self.fetched().taken(positions)
+
+    def json(self) -> list[Json]:
+        return self.fetched().json()
+
+    def arrow(self) -> pa.Array:
+        return self.fetched().arrow()
+
+    def size_bytes(self) -> int:
+        return self.fetched().size_bytes()
+
+
 class Objects:
     """Whole nodes or edges: members of equal length, in order, and which rows are there at all."""
 
@@ -160,7 +223,7 @@ class Objects:
 
     def taken(self, positions: npt.NDArray[np.int64]) -> Objects:
         members = [(name, vector.taken(positions)) for name, vector in self._members]
-        return Objects(members, len(positions), None if self._valid is None else self._valid[positions])
+        return Objects(members, len(positions), None if self._valid is None else self._valid.take(positions))
 
     def nulls(self) -> Mask | None:
         return None if self._valid is None else ~self._valid
@@ -184,6 +247,7 @@ class Objects:
 
 
 Vector: TypeAlias = Fixed | Arrayed | Repeated | Objects
+ResultVector: TypeAlias = Vector | Listed | Deferred
 
 
 def fixed_from(values: list[Value], type_: PropertyType) -> Fixed:

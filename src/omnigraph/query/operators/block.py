@@ -44,7 +44,7 @@ class Exclude(Step, frozen=True):
             found = run(self.steps, start, inside, lambda _: True)
             return Frame(0, {}) if found else frame.reduced(self.carry)
         start = Frame(len(ordinals), {variable: ordinals})
-        return frame.filtered(~self._hit_slots(start, inside, table.slots)[ordinals], self.carry)
+        return frame.filtered(~self._hit_slots(start, inside, table.slots).take(ordinals), self.carry)
 
     def _hit_slots(self, frame: Frame, context: Context, slots: int) -> Mask:
         """Return which slots of the one outer variable's table the block can extend."""

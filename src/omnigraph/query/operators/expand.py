@@ -13,7 +13,7 @@ from omnigraph.query.limits import PIECE_ROWS
 from omnigraph.query.operators.pieces import cuts
 from omnigraph.query.operators.source import shown
 from omnigraph.query.operators.step import Step
-from omnigraph.query.operators.walk import Walk, Walker
+from omnigraph.query.operators.walk import Walk, Walker, degrees_of
 from omnigraph.query.scratch import distinct, tallied
 from omnigraph.storage.view import Mask, Ordinals
 
@@ -68,14 +68,14 @@ class Expand(Step, frozen=True):
 
     def _piece(self, frame: Frame, walker: Walker, slots: int) -> Frame:
         positions, neighbours = walker.pairs(frame.columns[self.source], slots)
-        weights = None if frame.weights is None else frame.weights[positions]
+        weights = None if frame.weights is None else frame.weights.take(positions)
         if self.compact is not None and len(neighbours) * 8 > slots:
             if self.compact == "set":
                 neighbours = distinct(neighbours, slots)
                 return Frame(len(neighbours), {self.target: neighbours})
             neighbours, weights = tallied(neighbours, weights, slots)
             return Frame(len(neighbours), {self.target: neighbours}, weights)
-        columns = {name: frame.columns[name][positions] for name in self.carry}
+        columns = {name: frame.columns[name].take(positions) for name in self.carry}
         columns[self.target] = neighbours
         return Frame(len(neighbours), columns, weights)
 
@@ -113,12 +113,12 @@ class ExpandEdges(Step, frozen=True):
     def _piece(self, frame: Frame, walker: Walker) -> Frame:
         positions, neighbours, edges = walker.edges(frame.columns[self.source])
         if self.target_bound:
-            hit = neighbours == frame.columns[self.target][positions]
-            positions, neighbours, edges = positions[hit], neighbours[hit], edges[hit]
-        columns = {name: frame.columns[name][positions] for name in self.carry}
+            hit = np.flatnonzero(neighbours == frame.columns[self.target].take(positions))
+            positions, neighbours, edges = positions.take(hit), neighbours.take(hit), edges.take(hit)
+        columns = {name: frame.columns[name].take(positions) for name in self.carry}
         columns[self.target] = neighbours
         columns[self.edge_variable] = edges
-        return Frame(len(edges), columns, None if frame.weights is None else frame.weights[positions])
+        return Frame(len(edges), columns, None if frame.weights is None else frame.weights.take(positions))
 
     def reads(self) -> frozenset[str]:
         return frozenset({self.source, self.target} if self.target_bound else {self.source})
@@ -146,13 +146,11 @@ class CountNeighbours(Step, frozen=True):
             return frame.filtered(degrees > 0)
         if degrees is not None:
             sources = frame.columns[self.source]
-            counts = degrees[sources].astype(np.int64)
-            if self.source in context.scope.optional:
-                counts[sources < 0] = 0
+            counts = degrees_of(degrees, sources)
         else:
             counts = self._counted(frame, walker, context)
         positions = np.flatnonzero(counts)
-        weights = counts[positions] if frame.weights is None else counts[positions] * frame.weights[positions]
+        weights = counts.take(positions) if frame.weights is None else counts.take(positions) * frame.weights.take(positions)
         kept = frame.taken(positions, self.carry)
         return Frame(kept.rows, kept.columns, kept.weights if self.mode == "set" else weights)
 
@@ -211,7 +209,7 @@ class JoinEnds(Step, frozen=True):
         positions: Positions
         positions, neighbours = walker.many(near)
         mask = np.zeros(len(near), np.bool_)
-        mask[positions[neighbours == far[positions]]] = True
+        mask[positions.take(np.flatnonzero(neighbours == far.take(positions)))] = True
         return mask
 
     def reads(self) -> frozenset[str]:

@@ -51,7 +51,7 @@ class Levels:
             found.append(np.array((start,), np.int32))
         level = 1
         while True:
-            frontier = frontier[~seen[frontier]]
+            frontier = frontier.take(np.flatnonzero(~seen.take(frontier)))
             if level > 1 or not walker.plain:
                 frontier = distinct(frontier, slots)
             if len(frontier) == 0:
@@ -92,7 +92,7 @@ class Levels:
         self._context.guard.reserve(len(starts) * slots)
         seen = np.zeros(len(starts) * slots, np.bool_)
         positions = np.flatnonzero(starts >= 0)
-        frontier = starts[positions]
+        frontier = starts.take(positions)
         seen[positions * slots + frontier] = True
         found: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
         level = 0
@@ -102,7 +102,7 @@ class Levels:
             keys = self._pair_keys(positions, frontier)
             if level == 1 and self._minimum == 1:
                 found.append(keys[keys % slots == starts[keys // slots]])
-            fresh = keys[~seen[keys]]
+            fresh = keys.take(np.flatnonzero(~seen.take(keys)))
             seen[fresh] = True
             positions, frontier = fresh // slots, (fresh % slots).astype(np.int32)
             if level >= self._minimum:
@@ -116,7 +116,7 @@ class Levels:
         walker = self._walker(len(frontier))
         if len(frontier) <= MEASURED_ABOVE:
             at, neighbours = walker.many(frontier)
-            return first_of_each(positions[at] * self._slots + neighbours)
+            return first_of_each(positions.take(at) * self._slots + neighbours)
         parts = []
         for start, stop in cuts(walker.sizes(frontier)):
             self._context.guard.check()
@@ -153,7 +153,7 @@ class Reach(Step, frozen=True):
         """Walk the distinct starts in groups, and give every row its start's nodes."""
         sources = frame.columns[self.source]
         order = np.argsort(sources, kind="stable")
-        ordered = sources[order]
+        ordered = sources.take(order)
         starts = np.unique(ordered)
         group = levels.groups(len(starts))
         for first in range(0, len(starts), group):
@@ -167,7 +167,7 @@ class Reach(Step, frozen=True):
             high = np.searchsorted(ordered, chosen[-1], side="right")
             rows = order[low:high]
             at = np.searchsorted(chosen, ordered[low:high])
-            for start, stop in cuts(counts[at]):
+            for start, stop in cuts(counts.take(at)):
                 yield self._grown(frame, rows[start:stop], at[start:stop], counts, offsets, nodes, slots)
 
     def _grown(
@@ -180,19 +180,19 @@ class Reach(Step, frozen=True):
         nodes: Ordinals,
         slots: int,
     ) -> Frame:
-        sizes = counts[at]
+        sizes = counts.take(at)
         total = int(sizes.sum())
         positions = np.repeat(rows, sizes)
-        places = np.arange(total) - np.repeat(np.cumsum(sizes) - sizes, sizes) + np.repeat(offsets[at], sizes)
+        places = np.arange(total) - np.repeat(np.cumsum(sizes) - sizes, sizes) + np.repeat(offsets.take(at), sizes)
         target = nodes[places]
-        weights = None if frame.weights is None else frame.weights[positions]
+        weights = None if frame.weights is None else frame.weights.take(positions)
         if self.compact is not None and total * 8 > slots:
             if self.compact == "set":
                 target = distinct(target, slots)
                 return Frame(len(target), {self.target: target})
             target, weights = tallied(target, weights, slots)
             return Frame(len(target), {self.target: target}, weights)
-        columns = {name: frame.columns[name][positions] for name in self.carry}
+        columns = {name: frame.columns[name].take(positions) for name in self.carry}
         columns[self.target] = target
         return Frame(total, columns, weights)
 

@@ -83,10 +83,9 @@ class Walker:
     def sizes(self, ordinals: Ordinals) -> npt.NDArray[np.int64]:
         """Return an upper bound of how many entries each ordinal expands to."""
         reverse = self._walk.reverse
-        sizes = self._adjacency.degrees(reverse)[ordinals].astype(np.int64)
+        sizes = degrees_of(self._adjacency.degrees(reverse), ordinals)
         if self._walk.undirected:
-            sizes += self._adjacency.degrees(not reverse)[ordinals]
-        sizes[ordinals < 0] = 0
+            sizes += degrees_of(self._adjacency.degrees(not reverse), ordinals)
         return sizes
 
     def one(self, ordinal: int, slots: int) -> Ordinals:
@@ -124,17 +123,27 @@ class Walker:
         positions, neighbours, edges = self._adjacency.expand_edges(ordinals, reverse)
         if self._walk.undirected:
             back_positions, back, back_edges = self._adjacency.expand_edges(ordinals, not reverse)
-            proper = back != ordinals[back_positions]
-            positions = np.concatenate((positions, back_positions[proper]))
-            neighbours = np.concatenate((neighbours, back[proper]))
-            edges = np.concatenate((edges, back_edges[proper]))
+            proper = np.flatnonzero(back != ordinals.take(back_positions))
+            positions = np.concatenate((positions, back_positions.take(proper)))
+            neighbours = np.concatenate((neighbours, back.take(proper)))
+            edges = np.concatenate((edges, back_edges.take(proper)))
         if self._conditions:
             frame = Frame(len(edges), {self._walk.edge_variable: edges})
             mask = np.ones(len(edges), np.bool_)
             for condition in self._conditions:
                 mask &= holds(condition, frame, self._context)
-            positions, neighbours, edges = positions[mask], neighbours[mask], edges[mask]
+            kept = np.flatnonzero(mask)
+            positions, neighbours, edges = positions.take(kept), neighbours.take(kept), edges.take(kept)
         return positions, neighbours, edges
+
+
+def degrees_of(degrees: npt.NDArray[np.int32], ordinals: Ordinals) -> npt.NDArray[np.int64]:
+    """Return the degrees of ordinals; an unbound one (-1) has none."""
+    if len(degrees) == 0:
+        return np.zeros(len(ordinals), np.int64)
+    sizes = degrees.take(ordinals).astype(np.int64)
+    sizes[ordinals < 0] = 0
+    return sizes
 
 
 def distinct_pairs(positions: Positions, neighbours: Ordinals, slots: int) -> tuple[Positions, Ordinals]:

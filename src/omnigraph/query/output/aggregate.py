@@ -15,6 +15,7 @@ from omnigraph.query.operators.expand import Compaction
 from omnigraph.query.output.grouping import Grouping, group_by
 from omnigraph.query.output.order import Tie, expression_keys, first_rows, vector_tie
 from omnigraph.query.output.output import Output, Rows, window
+from omnigraph.query.output.projection import project
 from omnigraph.query.output.reduction import Part, finish, merge_parts, reduce_rows
 from omnigraph.query.scratch import distinct, tallied
 from omnigraph.query.vectors import I64, Fixed, Repeated, Vector
@@ -71,8 +72,7 @@ class Aggregation(Output, frozen=True):
             groups = groups.taken(positions)
         elif start or (stop is not None and stop < groups.rows):
             groups = groups.taken(np.arange(groups.rows)[start:stop])
-        vectors = [evaluate(projection.expression, groups, context) for projection in self.projections]
-        return Rows(groups.rows, vectors)
+        return Rows(groups.rows, project(self.projections, groups, context))
 
     def _ties(self, groups: Groups, context: Context) -> list[Tie]:
         ties = [
@@ -131,7 +131,7 @@ class _Collector:
         if isinstance(argument, EntityRef):
             # Which entity it is says its ordinal; the id is not needed.
             ordinals = frame.columns[argument.variable]
-            return Fixed(ordinals, ordinals >= 0, I64)
+            return Fixed(ordinals, ordinals >= 0 if argument.variable in self._context.scope.optional else None, I64)
         return evaluate(argument, frame, self._context)
 
     def finish(self) -> Rows:

@@ -76,7 +76,7 @@ def densify(column: Codes) -> Grouping:
         present = np.flatnonzero(table >= 0)
         first = table[present]
         table[present] = np.arange(len(present))
-        return Grouping(table[shifted], first)
+        return Grouping(table.take(shifted), first)
     if rows <= _FEW:
         _, first, codes = np.unique(column, return_index=True, return_inverse=True)
         return Grouping(codes, first)
@@ -120,8 +120,12 @@ def _expression_codes(expression: Expression, frame: Frame, context: Context) ->
         table = context.table(expression.variable)
         ordinals = frame.columns[expression.variable]
         if has_codes(table, expression.property_name, len(ordinals)):
-            codes: Codes = table.column(expression.property_name).codes()[ordinals]
-            return np.where(ordinals < 0, -1, codes) if expression.variable in context.scope.optional else codes
+            codes: Codes = table.column(expression.property_name).codes()
+            if expression.variable in context.scope.optional:
+                return np.where(ordinals < 0, -1, codes.take(ordinals))
+            if len(ordinals) > table.slots:  # Making the codes of a column dense is cheaper than those of many copies.
+                codes = densify(codes).codes
+            return codes.take(ordinals)
     return vector_codes(evaluate(expression, frame, context))
 
 

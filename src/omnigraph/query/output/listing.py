@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from omnigraph.language.catalog import Scalar
-from omnigraph.language.checked import Bm25, EntityRef, Nearest, PropertyRef, Rrf
+from omnigraph.language.checked import Bm25, Nearest, Rrf
 from omnigraph.query import search
 from omnigraph.query.context import Context
-from omnigraph.query.expression import evaluate
 from omnigraph.query.frame import Frame, concatenated
 from omnigraph.query.notation import condition_variables, expression_text
 from omnigraph.query.operators.expand import Compaction
+from omnigraph.query.output.narrowing import narrowed
 from omnigraph.query.output.order import entity_tie, expression_keys, first_rows
 from omnigraph.query.output.output import Output, Rows, window
-from omnigraph.query.vectors import STRING, Repeated, Vector
+from omnigraph.query.output.projection import project
+from omnigraph.query.vectors import STRING, Repeated
 
 
 class Listing(Output, frozen=True):
@@ -53,9 +53,7 @@ class Listing(Output, frozen=True):
         return frame.taken(first_rows(keys, ties, frame.rows, count))
 
     def rows(self, frame: Frame, context: Context) -> Rows:
-        if frame.rows == 1:
-            return Rows(1, _single_row(self, frame, context))
-        return Rows(frame.rows, [evaluate(projection.expression, frame, context) for projection in self.projections])
+        return Rows(frame.rows, project(self.projections, frame, context))
 
 
 class _Collector:
@@ -73,7 +71,10 @@ class _Collector:
         if self._done:
             return True
         output, context, stop = self._output, self._context, self._stop
-        frame = frame.settled()
+        if frame.scan is not None:
+            if output.order and stop is not None and not output.distinct:
+                frame = narrowed(frame, output.order[0], stop, context)
+            frame = frame.settled()
         if not output.distinct and stop is not None:
             if not output.order:
                 frame = _first(frame, stop - self._kept)
@@ -124,30 +125,3 @@ def _first(frame: Frame, count: int) -> Frame:
         weights = weights.copy()
         weights[-1] -= excess
     return Frame(rows, frame.columns, weights)
-
-
-def _single_row(output: Output, frame: Frame, context: Context) -> list[Vector]:
-    """Fetch the properties of each variable of one row together: one storage access, no Arrow array."""
-    wanted: dict[str, list[str]] = {}
-    for projection in output.projections:
-        expression = projection.expression
-        if isinstance(expression, PropertyRef) and expression.type.scalar is not Scalar.BLOB:
-            wanted.setdefault(expression.variable, []).append(expression.property_name)
-    found: dict[tuple[str, str], Repeated] = {}
-    vectors: list[Vector] = []
-    for variable, names in wanted.items():
-        ordinal = int(frame.columns[variable][0])
-        values = (None,) * len(names) if ordinal < 0 else context.table(variable).values(ordinal, names)
-        found.update({(variable, name): Repeated(value, 1, STRING) for name, value in zip(names, values, strict=True)})
-    for projection in output.projections:
-        expression = projection.expression
-        if isinstance(expression, PropertyRef) and expression.type.scalar is not Scalar.BLOB:
-            vector = found[expression.variable, expression.property_name]
-            vectors.append(Repeated(vector.value, 1, expression.type))
-        elif isinstance(expression, EntityRef):
-            ordinal = int(frame.columns[expression.variable][0])
-            row_id = None if ordinal < 0 else context.table(expression.variable).id(ordinal)
-            vectors.append(Repeated(row_id, 1, STRING))
-        else:
-            vectors.append(evaluate(expression, frame, context))
-    return vectors

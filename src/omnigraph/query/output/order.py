@@ -50,8 +50,8 @@ def _smallest(keys: Sequence[SortKey], ties: Sequence[Tie], positions: Positions
     else:
         key, ties = ties[0](positions), ties[1:]
     bound = np.partition(key, count - 1)[count - 1]
-    below = positions[key < bound]
-    equal = positions[key == bound]
+    below = positions.take(np.flatnonzero(key < bound))
+    equal = positions.take(np.flatnonzero(key == bound))
     missing = count - len(below)
     if len(equal) > missing:
         equal = _smallest(keys, ties, equal, missing)
@@ -61,11 +61,11 @@ def _smallest(keys: Sequence[SortKey], ties: Sequence[Tie], positions: Positions
 def _sorted(keys: Sequence[SortKey], ties: Sequence[Tie], positions: Positions) -> Positions:
     if len(positions) < 2:
         return positions
-    columns = [key[positions] for key in keys]
+    columns = [key.take(positions) for key in keys]
     if columns:
         order = np.argsort(columns[0], kind="stable") if len(columns) == 1 else np.lexsort(columns[::-1])
-        positions = positions[order]
-        columns = [column[order] for column in columns]
+        positions = positions.take(order)
+        columns = [column.take(order) for column in columns]
     if not ties:
         return positions
     differs = np.zeros(len(positions), np.bool_)
@@ -80,7 +80,7 @@ def _sorted(keys: Sequence[SortKey], ties: Sequence[Tie], positions: Positions) 
     among = positions[tied]
     order = np.lexsort([*(tie(among) for tie in reversed(ties)), runs[tied]])
     result = positions.copy()
-    result[tied] = among[order]
+    result[tied] = among.take(order)
     return result
 
 
@@ -120,7 +120,7 @@ def expression_keys(expression: Expression, frame: Frame, context: Context, *, d
         table = context.table(expression.variable)
         ordinals = frame.columns[expression.variable]
         if has_codes(table, expression.property_name, len(ordinals)):
-            codes = table.column(expression.property_name).codes()[ordinals]
+            codes = table.column(expression.property_name).codes().take(ordinals)
             if expression.variable in context.scope.optional:
                 codes = np.where(ordinals < 0, -1, codes)
             return [~codes if descending else codes]
@@ -153,7 +153,7 @@ def entity_tie(variable: str, frame: Frame, context: Context) -> Tie:
     """Return what settles ties by the ids of a variable."""
     ordinals = frame.columns[variable]
     table = context.table(variable)
-    return lambda positions: id_ranks(table, ordinals[positions])
+    return lambda positions: id_ranks(table, ordinals.take(positions))
 
 
 def id_ranks(table: TableView, ordinals: Ordinals) -> npt.NDArray[np.int64]:
@@ -165,7 +165,7 @@ def id_ranks(table: TableView, ordinals: Ordinals) -> npt.NDArray[np.int64]:
     if isinstance(entity, NodeType) and len(entity.key) == 1:
         key = entity.key[0]
         if entity.properties[key].type.scalar is Scalar.STRING and has_codes(table, key, len(ordinals)):
-            codes = table.column(key).codes()[ordinals]
+            codes = table.column(key).codes().take(ordinals)
             return np.where(ordinals < 0, -1, codes)
     return text_ranks(table.ids(ordinals))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -15,14 +16,14 @@ from omnigraph.query.frame import Frame
 from omnigraph.query.operators.expand import Compaction
 from omnigraph.query.output.grouping import group_vectors
 from omnigraph.query.output.order import first_rows, sort_keys, values_tie
-from omnigraph.query.vectors import Vector
+from omnigraph.query.vectors import ResultVector
 
 
 class Rows(Struct):
     """The finished columns of a result."""
 
     count: int
-    vectors: list[Vector]
+    vectors: Sequence[ResultVector]
 
 
 class Collector(Protocol):

@@ -16,7 +16,7 @@ from omnigraph.language.checked import Aggregate
 from omnigraph.query.frame import Weights
 from omnigraph.query.output.grouping import Codes, group_codes, vector_codes
 from omnigraph.query.output.order import text_ranks
-from omnigraph.query.scratch import sums_by
+from omnigraph.query.scratch import first_of_each, sums_by
 from omnigraph.query.vectors import F64, I64, Arrayed, Fixed, Repeated, Vector
 from omnigraph.storage.view import Mask
 
@@ -38,8 +38,9 @@ def reduce_rows(aggregate: Aggregate, argument: Vector | None, codes: Codes, gro
     """Reduce the rows of a frame; ``argument`` is None for ``count(*)``."""
     valid = _valid(argument)
     if valid is not None:
-        codes = codes[valid]
-        weights = None if weights is None else weights[valid]
+        kept = np.flatnonzero(valid)
+        codes = codes.take(kept)
+        weights = None if weights is None else weights.take(kept)
     if aggregate.function == "count":
         if aggregate.distinct:
             assert argument is not None
@@ -106,7 +107,9 @@ def _distinct_counts(argument: Vector, valid: Mask | None, codes: Codes, groups:
     values = vector_codes(argument)
     if values is not None and valid is not None:
         values = values[valid]
-    pairs = group_codes([codes if groups > 1 else None, values], len(codes))
+    if groups == 1:
+        return np.array([min(len(codes), 1) if values is None else len(first_of_each(values))])
+    pairs = group_codes([codes, values], len(codes))
     return np.bincount(codes[pairs.first], minlength=groups)
 
 

@@ -11,7 +11,7 @@ from msgspec import structs
 from omnigraph.language.catalog import Catalog, EdgeType
 from omnigraph.language.checked import Block, Traversal
 from omnigraph.query.context import Scope
-from omnigraph.query.notation import condition_variables, outer_variables
+from omnigraph.query.notation import condition_variables, outer_variables, visible_variables
 from omnigraph.query.operators.block import ROW, Attach, Exclude
 from omnigraph.query.operators.expand import Expand, ExpandEdges, JoinEnds
 from omnigraph.query.operators.filter import FilterRows
@@ -21,7 +21,7 @@ from omnigraph.query.operators.source import Nothing
 from omnigraph.query.operators.step import Step
 from omnigraph.query.planning.access import TABLE_ROWS, Access, find_access, selectivity
 from omnigraph.query.planning.liveness import settle
-from omnigraph.query.planning.pattern import Link, Pattern, take_apart, visible
+from omnigraph.query.planning.pattern import Link, Pattern, take_apart
 
 _FANOUT = 10.0
 
@@ -206,7 +206,7 @@ class _Arranger:
         scope = self._pattern.scope
         outer = outer_variables(block)
         steps = arrange_block(block, self._catalog, scope, outer)
-        names = tuple(visible(block, Scope({})).types)
+        names = tuple(variable.name for variable in visible_variables(block))
         inner_scope = _inner_scope(block, self._catalog, scope)
         self._steps.append(Attach(tuple(steps), tuple(sorted(outer)), inner_scope, names))
         self._bound.update(names)

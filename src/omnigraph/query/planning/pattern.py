@@ -22,7 +22,7 @@ from omnigraph.language.checked import (
     Traversal,
 )
 from omnigraph.query.context import Scope
-from omnigraph.query.notation import condition_variables
+from omnigraph.query.notation import condition_variables, visible_variables
 from omnigraph.query.operators.walk import Walk
 from omnigraph.query.planning.bounds import can_fail
 
@@ -106,19 +106,16 @@ def visible(block: Block, outer: Scope) -> Scope:
         optional.discard(variable.name)
     for clause in block.clauses:
         if isinstance(clause, Optional):
-            inner = visible(clause.block, Scope({}))
-            types.update(inner.types)
-            optional.update(inner.types)
+            for variable in visible_variables(clause.block):
+                types[variable.name] = (variable.kind, variable.type_name)
+                optional.add(variable.name)
     return Scope(types, frozenset(optional))
 
 
 def optional_names(block: Block) -> frozenset[str]:
     """Return the variables that the optional blocks of a block bind."""
-    names: set[str] = set()
-    for clause in block.clauses:
-        if isinstance(clause, Optional):
-            names.update(visible(clause.block, Scope({})).types)
-    return frozenset(names)
+    own = {variable.name for variable in block.variables}
+    return frozenset(variable.name for variable in visible_variables(block)) - own
 
 
 def conjuncts(condition: Condition) -> list[Condition]:
