@@ -6,6 +6,7 @@ the contractual text in one piece. ``kind`` is finer than ``code`` and is stable
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -188,6 +189,31 @@ class WriteConflict(Conflict):
     def facts(self) -> dict[str, Any]:  # Any: JSON values
         conflict = {"table_key": self.table_key, "expected": self.expected, "actual": self.actual}
         return {"manifest_conflict": conflict}
+
+
+class MergeConflicts(Conflict):
+    """Two branches do not agree on some rows; nothing was merged. ``conflicts`` holds every one of them.
+
+    Each has ``table_key``, ``row_id`` (None for a rule of the whole type), ``kind`` and ``message``.
+    """
+
+    kind = "merge_conflicts"
+    _named = 3
+
+    def __init__(self, conflicts: Sequence[Any]) -> None:  # Any: wire.merge.MergeConflict, a room above
+        def name(conflict: Any) -> str:  # Any: as above
+            row = f":{conflict.row_id}" if conflict.row_id is not None else ""
+            return f"{conflict.table_key}{row} ({conflict.kind})"
+
+        message = "merge conflicts: " + "; ".join(name(conflict) for conflict in conflicts[: self._named])
+        if len(conflicts) > self._named:
+            message += f"; and {len(conflicts) - self._named} more"
+        super().__init__(message, hint="make the rows agree on one of the branches, then merge again")
+        self.conflicts = list(conflicts)
+
+    def facts(self) -> dict[str, Any]:  # Any: JSON values
+        members = ("table_key", "row_id", "kind", "message")
+        return {"merge_conflicts": [{name: getattr(one, name) for name in members} for one in self.conflicts]}
 
 
 class PreconditionFailed(Conflict):

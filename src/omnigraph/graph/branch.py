@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from threading import RLock
 from typing import Final
 
 from omnigraph.errors import NotFound, WriteConflict
 from omnigraph.storage.change import Change
-from omnigraph.storage.commit import Draft, commit_record, fold_record, next_position
+from omnigraph.storage.commit import Draft, commit_record, fast_forward_record, fold_record, next_position
 from omnigraph.storage.cut import Cut, Schema, TailChange, open_cut
 from omnigraph.storage.log import HINT_EVERY, Log, LogEntry
 from omnigraph.storage.names import record_key
@@ -23,7 +24,17 @@ RETRY_TIME_MAX_S: Final = 60.0
 _BACKOFF_MAX_S: Final = 0.25
 
 ViewOf = Callable[[Cut], SnapshotView]
-Evaluated = tuple[Draft, SnapshotView | None]
+
+
+@dataclass(frozen=True, slots=True)
+class FastForward:
+    """A write that lets a branch take over the state of another that continues it."""
+
+    source: Cut
+    actor: str | None
+
+
+Evaluated = tuple[Draft | FastForward, SnapshotView | None]
 
 
 class Head:
@@ -104,7 +115,14 @@ class BranchHead:
                 if evaluated is None:
                     return None
                 draft, view = evaluated
-                position, record, tail = commit_record(head.cut, [draft], self.branch_id, self.label)
+                schema = head.cut.schema
+                if isinstance(draft, FastForward):
+                    schema = draft.source.schema
+                    position, record, tail = fast_forward_record(
+                        head.cut, draft.source, draft.actor, self.branch_id, self.label
+                    )
+                else:
+                    position, record, tail = commit_record(head.cut, [draft], self.branch_id, self.label)
                 try:
                     entry = self._log.append(position, record)
                 except ObjectExists:
@@ -112,7 +130,7 @@ class BranchHead:
                         raise self._conflict(head, draft) from None
                     time.sleep(random.uniform(0, min(_BACKOFF_MAX_S, 0.002 * 2**attempt)))
                     continue
-                published = self._install(Head(Cut(entry, head.cut.schema, tail), self._view_of, view))
+                published = self._install(Head(Cut(entry, schema, tail), self._view_of, view))
                 if position.seq % HINT_EVERY == 0:
                     self._log.hint(position)
                 return published, record.commits[0]
@@ -183,9 +201,10 @@ class BranchHead:
                 self._head = head
             return head
 
-    def _conflict(self, head: Head, draft: Draft) -> WriteConflict:
+    def _conflict(self, head: Head, draft: Draft | FastForward) -> WriteConflict:
         latest = self.current().cut
-        touched = [*draft.inline, *draft.bases]
+        touched = list(head.cut.tables) if isinstance(draft, FastForward) else [*draft.inline, *draft.bases]
+        touched = touched or list(head.cut.tables)
         for type_id in touched:
             before, after = head.cut.tables[type_id], latest.tables[type_id]
             if after.changed_version > before.changed_version:

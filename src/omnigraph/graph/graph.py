@@ -12,13 +12,14 @@ from typing import Any
 from omnigraph.errors import BadRequest, Conflict, NotFound
 from omnigraph.graph import branches as branch_names
 from omnigraph.graph import commits as commit_log
-from omnigraph.graph.branch import BranchHead, Evaluated, Head
-from omnigraph.graph.branch_name import refuse_reserved, valid_branch_name
+from omnigraph.graph.branch import BranchHead, Evaluated, FastForward, Head
+from omnigraph.graph.branch_name import RESERVED, refuse_reserved, valid_branch_name
 from omnigraph.graph.commits import Located
 from omnigraph.graph.compiled import CompiledQueries
 from omnigraph.graph.decode import decode_load
 from omnigraph.graph.export import export_rows
 from omnigraph.graph.load import evaluate_load
+from omnigraph.graph.merge import evaluate_merge, relate
 from omnigraph.graph.mutation import Mutated, evaluate_mutation
 from omnigraph.graph.settings import GraphSettings
 from omnigraph.graph.upkeep import Upkeep
@@ -26,6 +27,8 @@ from omnigraph.graph.views import ViewFactory
 from omnigraph.language import bind_parameters
 from omnigraph.language.catalog import Catalog
 from omnigraph.query import Profile, Result, execute
+from omnigraph.storage.ancestry import Ancestry
+from omnigraph.storage.ancestry import Located as LocatedCommit
 from omnigraph.storage.blob import BlobReader, BlobWriter
 from omnigraph.storage.cache import GraphCache
 from omnigraph.storage.commit import genesis_record
@@ -36,8 +39,10 @@ from omnigraph.storage.names import SCHEMA_COPY, record_key, ref_key
 from omnigraph.storage.objects import ObjectExists, ObjectMissing, ObjectStore
 from omnigraph.storage.record import MAIN, Position, Ref, decode
 from omnigraph.storage.root import open_store
+from omnigraph.storage.snapshot_view import SnapshotView
 from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput
 from omnigraph.wire.commit import CommitInfo, SnapshotOutput, TableInfo
+from omnigraph.wire.merge import MergeOutput
 from omnigraph.wire.write import LOAD_MODES, IngestOutput, LoadMode, MutateOutput
 
 
@@ -310,6 +315,44 @@ class Graph:
             self._written.discard(name)
         return BranchDeleteOutput(self.uri, name, actor)
 
+    def merge(self, source: str, *, into: str | None = None, actor: str | None = None) -> MergeOutput:
+        """Merge a branch into another (default main) as one commit, or as none when there is nothing to merge.
+
+        Rows are compared as wholes over the best common ancestor; the source branch is never changed. Costs what the rows cost
+        that either side changed. Raises MergeConflicts with every conflict, BadRequest, NotFound, WriteConflict.
+        """
+        target_name, source = _name_of(into), source.strip()
+        if RESERVED in (source, target_name):
+            raise BadRequest(f"branch_merge does not allow internal system refs ('{source}' -> '{target_name}')")
+        if source == target_name:
+            raise BadRequest("branch_merge requires distinct source and target branches", hint="name the branch to merge from")
+        target = self._branch(into)
+        taken = self._branch(source).current()
+        ancestry = Ancestry(self._log)
+        outcome = "already_up_to_date"
+
+        def evaluate(head: Head) -> Evaluated | None:
+            nonlocal outcome
+            relation = relate(ancestry, taken.cut, head.cut)
+            if relation is None:
+                raise Conflict("branches have no common ancestor", hint="export one and load it into the other")
+            outcome = relation.outcome
+            if outcome == "already_up_to_date":
+                return None
+            if outcome == "fast_forward":
+                return FastForward(taken.cut, actor), taken.view_if_made
+            merged = evaluate_merge(
+                self._log, ancestry, relation, taken.cut, head.cut, taken.view, head.view, self._view_at, actor
+            )
+            return merged.draft, merged.view
+
+        published = target.publish(evaluate)
+        commit = None
+        if published is not None:
+            self._after_commit(target, published[0])
+            commit = commit_log.info(published[1])
+        return MergeOutput(source, target_name, outcome, actor, commit)
+
     # --- life ----------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -341,6 +384,12 @@ class Graph:
                 entry = self._log.find_head(ref.branch_id) or self._log.read(ref.fork)
                 known = self._branches[name] = BranchHead(self._log, name, ref.branch_id, entry, self._views.view_of)
         return known
+
+    def _view_at(self, located: LocatedCommit) -> SnapshotView:
+        """Return a view of the graph as a commit left it."""
+        entry = self._log.read(located.position)
+        known = self._main.known.cut.schema
+        return self._views.view_of(commit_log.cut_at(self._log, entry, located.commit, known))
 
     def _load_target(self, branch: str | None, base: str | None, actor: str | None) -> tuple[BranchHead, bool]:
         """Return the branch to load onto, and whether it was made for that: only when it is missing and a base was named."""

@@ -56,8 +56,9 @@ class Base:
 class Draft:
     """One write, evaluated against a cut and not published yet.
 
-    ``inline`` and ``bases`` are by type id and disjoint. ``folded`` names types without rows of this write whose base (table id
-    and version) is complete through it all the same: endpoint tables of a bulk write.
+    ``source`` is the cut that a merge took in. ``inline`` and ``bases`` are by type id and disjoint. ``folded`` names types
+    without rows of this write whose base (table id and version) is complete through it all the same: endpoint tables of a
+    bulk write.
     """
 
     kind: str
@@ -65,7 +66,7 @@ class Draft:
     inline: Mapping[int, RowChange]
     bases: Mapping[int, Base] = field(default_factory=dict)
     folded: Mapping[int, tuple[str, str]] = field(default_factory=dict)
-    merged_parent: str | None = None
+    source: Cut | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)  # Any: notes
 
 
@@ -82,12 +83,14 @@ def commit_record(
 
     More than one draft is group commit: each was evaluated on top of the ones before it, and none has bases of its own.
     """
+    position = next_position(cut.entry, branch_id)
     assert drafts and (len(drafts) == 1 or not any(draft.bases for draft in drafts)), "a group commit has no bulk changes"
     state = cut.state
     tables = dict(cut.tables)
     commits = []
     added: list[TailChange] = []
     parent, version, step = state.head, state.version, state.step
+    parent_at = state.head_at
     for draft in drafts:
         version, step = version + 1, step + 1
         inline = []
@@ -109,23 +112,25 @@ def commit_record(
             tables[type_id] = msgspec.structs.replace(
                 tables[type_id], table_id=table_id, base_version=base_version, through=step
             )
+        merged = draft.source
         commit = CommitEntry(
-            id=new_ulid(after=parent),
+            id=new_ulid(after=parent if merged is None else max(parent, merged.state.head)),
             parent=parent,
-            merged_parent=draft.merged_parent,
+            merged_parent=None if merged is None else merged.state.head,
             branch=branch,
             version=version,
             actor=draft.actor,
             created_at=time.time_ns() // 1_000,
             kind=draft.kind,
             step=step,
+            parent_at=parent_at,
+            merged_at=None if merged is None else merged.state.head_at,
             inline=inline,
             bulk=[BulkChange(type_id, base.changes) for type_id, base in draft.bases.items()],
             extra=dict(draft.extra),
         )
         commits.append(commit)
-        parent = commit.id
-    position = next_position(cut.entry, branch_id)
+        parent, parent_at = commit.id, position
     before = _still_needed(cut, tables)
     tail, carried, schema, schema_at = _tail_fields(cut, position, before, carry=position.seq % CARRY_EVERY == 0)
     record = Record(
@@ -136,9 +141,52 @@ def commit_record(
         commits=commits,
         carried=carried,
         schema=schema,
-        state=State(version, step, parent, state.schema_digest, schema_at, list(tables.values()), tail),
+        state=State(version, step, parent, position, state.schema_digest, schema_at, list(tables.values()), tail),
     )
     return position, record, (*before, *added)
+
+
+def fast_forward_record(
+    target: Cut, source: Cut, actor: str | None, branch_id: str, branch: str | None
+) -> tuple[Position, Record, tuple[TailChange, ...]]:
+    """Return the record by which a branch takes over the state of another that continues it.
+
+    Nothing is copied: the new state names the source's bases and, as its tail, the records of the source's log.
+    """
+    version = max(target.state.version, source.state.version) + 1
+    position = next_position(target.entry, branch_id)
+    tables = []
+    for table in source.state.tables:
+        known = target.tables.get(table.type_id)
+        if known is None or known.changed_version != table.changed_version or known.changed_branch != table.changed_branch:
+            table = msgspec.structs.replace(table, changed_version=version, changed_branch=branch)
+        tables.append(table)
+    commit = CommitEntry(
+        id=new_ulid(after=max(target.state.head, source.state.head)),
+        parent=target.state.head,
+        merged_parent=source.state.head,
+        branch=branch,
+        version=version,
+        actor=actor,
+        created_at=time.time_ns() // 1_000,
+        kind="merge",
+        step=source.state.step + 1,
+        parent_at=target.state.head_at,
+        merged_at=source.state.head_at,
+    )
+    tail, carried, schema, schema_at = _tail_fields(source, position, source.tail, carry=position.seq % CARRY_EVERY == 0)
+    state = State(version, source.state.step + 1, commit.id, position, source.state.schema_digest, schema_at, tables, tail)
+    record = Record(
+        format=FORMAT,
+        nonce=new_ulid(),
+        kind="commits",
+        graph=source.record.graph,
+        commits=[commit],
+        carried=carried,
+        schema=schema,
+        state=state,
+    )
+    return position, record, source.tail
 
 
 def fold_record(cut: Cut, folded: Mapping[int, TableState], branch_id: str) -> tuple[Position, Record, tuple[TailChange, ...]]:
@@ -172,7 +220,8 @@ def genesis_record(block: SchemaBlock) -> Record:
     commit_id = new_ulid()
     tables = [TableState(identity.type_id, "", "", 0, 0, 1, None) for identity in block.types]
     commit = CommitEntry(commit_id, None, None, None, 1, None, time.time_ns() // 1_000, "genesis", 0)
-    state = State(1, 0, commit_id, block.digest, Position(MAIN, 0), tables, [])
+    at = Position(MAIN, 0)
+    state = State(1, 0, commit_id, at, block.digest, at, tables, [])
     return Record(
         format=FORMAT, nonce=new_ulid(), kind="genesis", graph=new_ulid(), commits=[commit], schema=block, state=state
     )

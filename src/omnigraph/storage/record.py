@@ -46,7 +46,10 @@ class BulkChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class CommitEntry(msgspec.Struct, frozen=True, array_like=True):
-    """One logical commit. ``branch`` is None for main; ``created_at`` is in µs since 1970."""
+    """One logical commit. ``branch`` is None for main; ``created_at`` is in µs since 1970.
+
+    ``parent_at`` and ``merged_at`` are the places of the records that hold the parents.
+    """
 
     id: str
     parent: str | None
@@ -57,6 +60,8 @@ class CommitEntry(msgspec.Struct, frozen=True, array_like=True):
     created_at: int
     kind: str
     step: int
+    parent_at: Position | None = None
+    merged_at: Position | None = None
     inline: list[InlineChange] = []
     bulk: list[BulkChange] = []
     extra: dict[str, Any] = {}  # Any: notes that readers may ignore
@@ -118,6 +123,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     version: int
     step: int
     head: str
+    head_at: Position
     schema_digest: str
     schema_at: Position
     tables: list[TableState]
