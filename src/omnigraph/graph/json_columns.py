@@ -62,6 +62,8 @@ _read_head = msgspec.json.Decoder(_Head).decode
 
 def frame_lines(block: bytes) -> Frame | None:
     """Take every line for a record. None where one does not begin and end like an object."""
+    if block.isspace() and b"\v" not in block and b"\f" not in block:
+        return Frame(np.empty(0, np.int64), np.empty(0, np.int64), len(block), True)
     data = np.frombuffer(block, np.uint8)
     breaks = np.flatnonzero(data == _LINE_FEED)
     starts = np.concatenate(([0], breaks + 1))
@@ -86,10 +88,14 @@ def frame_objects(block: bytes) -> Frame | None:
         return None
     ends = braces[closing] + 1
     starts = braces[np.concatenate(([0], closing[:-1] + 1))]
-    gaps = [block[a:b] for a, b in zip([0, *ends.tolist()], [*starts.tolist(), _next_token(block, int(ends[-1]))], strict=True)]
-    if any(gap.strip(_SPACES) for gap in gaps):
-        return None
-    return Frame(starts, ends, int(ends[-1]) + len(gaps[-1]), True)
+    consumed = _next_token(block, int(ends[-1]))
+    gap_ends = np.append(starts, consumed)
+    gap_starts = np.concatenate(([0], ends))
+    filled = np.flatnonzero(gap_ends > gap_starts)
+    for first, end in zip(gap_starts[filled].tolist(), gap_ends[filled].tolist(), strict=True):
+        if block[first:end].strip(_SPACES):
+            return None
+    return Frame(starts, ends, consumed, True)
 
 
 def _next_token(block: bytes, position: int) -> int:

@@ -22,6 +22,10 @@ _TOKEN_SIZE_MAX: Final = 16
 """Characters that a literal or an escape cut off at the end of a block can have lost their meaning by."""
 
 
+OBJECTS_MAX: Final = 50_000
+"""Objects that are read at a time: each costs memory many times its text."""
+
+
 class Place(Struct, frozen=True):
     """A place in the input: the number of the record that starts there, its line and column, and the bytes before it."""
 
@@ -50,7 +54,7 @@ class _NotJson(Exception):
 
 
 def read_objects(block: bytes, place: Place, at_end: bool) -> Objects:
-    """Read the objects of a block; an object cut off at its end is left over unless the input is ``at_end``.
+    """Read the first `OBJECTS_MAX` objects of a block; one cut off at its end is left over unless the input is ``at_end``.
 
     Raises BadRequest at the first byte that is no JSON, at the first value that is no object and at the first duplicate
     member.
@@ -58,7 +62,7 @@ def read_objects(block: bytes, place: Place, at_end: bool) -> Objects:
     text, damage = _decode(block, at_end)
     values: list[dict[str, Json]] = []
     position = _skip_space(text, 0)
-    while position < len(text):
+    while position < len(text) and len(values) < OBJECTS_MAX:
         number = place.record + len(values)
         try:
             value, end = _read_object(text, position)
@@ -78,7 +82,7 @@ def read_objects(block: bytes, place: Place, at_end: bool) -> Objects:
             _refuse("values are nested too deeply", number, text, position, place)
         values.append(value)
         position = _skip_space(text, end)
-    if damage is not None and position == len(text):
+    if damage is not None and position == len(text) and len(values) < OBJECTS_MAX:
         _refuse(damage, place.record + len(values), text, position, place)
     consumed = position if text.isascii() else len(text[:position].encode())
     after = advance(place, text[:position], len(values))

@@ -31,8 +31,11 @@ BLOCKS_AHEAD: Final = DECODERS_MAX + 1
 LARGE_BLOCK_BYTES: Final = 4 * BLOCK_BYTES
 """A block above this size holds a record of that size; it is framed by its lines or not at all."""
 
+LARGE_BLOCK_LINES_MAX: Final = 1024 * 1024
+"""Lines of such a block; where there are more, the record is laid out over them."""
+
 RECORD_VALUES_MAX: Final = 16 * 1024 * 1024
-"""Values of a record in such a block (its commas), and its lines: two bytes of text can make an object of a hundred."""
+"""Commas of such a block: two bytes of text can make an object of a hundred."""
 
 
 class Work(Struct):
@@ -113,9 +116,8 @@ def _frame(block: Block) -> Frame | None:
         return None
     if len(data) <= LARGE_BLOCK_BYTES:
         return frame_lines(data) or frame_objects(data)
-    for separator in (b",", b"\n"):
-        values = data.count(separator)
-        if values > RECORD_VALUES_MAX:
-            hint = f"record {block.place.record} is too large, or one of its braces is never closed"
-            raise ResourceLimitExceeded("record_values", values, RECORD_VALUES_MAX, hint=hint)
-    return frame_lines(data)
+    values = data.count(b",")
+    if values > RECORD_VALUES_MAX:
+        hint = f"record {block.place.record} is too large, or one of its braces is never closed"
+        raise ResourceLimitExceeded("record_values", values, RECORD_VALUES_MAX, hint=hint)
+    return frame_lines(data) if data.count(b"\n") <= LARGE_BLOCK_LINES_MAX else None
