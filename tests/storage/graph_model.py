@@ -237,6 +237,7 @@ def check(view: SnapshotView, model: Model, thorough: bool = True) -> dict[str, 
     for key, type_ in TABLES.items():
         if key.startswith("edge"):
             edges = view.edges(type_.name)
+            check_endpoints(edges, model[key], found[key])
             ends = found[f"node:{type_.source}"], found[f"node:{type_.target}"]
             for adjacency in (edges.adjacency(), edges.adjacency(True), edges.adjacency(False)):
                 check_adjacency(
@@ -307,6 +308,19 @@ def check_column(table: TableView, name: str, rows: Mapping[str, Row], ordinals:
     if name in CONSTANTS:
         assert table.find(name, None).tolist() == []
         assert not column.compare("!=", None).any()
+
+
+def check_endpoints(edges: TableView, rows: Mapping[str, Row], ordinals: Mapping[str, int]) -> None:
+    places = np.array([*ordinals.values(), -1], np.int32)
+    for end in ("src", "dst"):
+        column = edges.column(end)
+        cells = [rows[row_id][end] for row_id in ordinals]
+        assert column.take(places).to_pylist() == [*cells, None]
+        assert [column.value(ordinal) for ordinal in ordinals.values()] == cells
+        for node in ("p", "c1", "nobody"):
+            wanted = [ordinals[row_id] for row_id in ordinals if rows[row_id][end] == node]
+            assert edges.find(end, node).tolist() == sorted(wanted)
+            assert column.compare("=", node, places).tolist() == [*(cell == node for cell in cells), False]
 
 
 def check_adjacency(

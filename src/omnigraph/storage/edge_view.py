@@ -6,12 +6,15 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from omnigraph.language.catalog import EdgeType
+from omnigraph.language.checked import Value
 from omnigraph.storage.adjacency_view import MemoryAdjacency
 from omnigraph.storage.cache import CsrHolder, GraphCache
 from omnigraph.storage.indexed_adjacency import AutoAdjacency, IndexedAdjacency
 from omnigraph.storage.table_view import StoredView
-from omnigraph.storage.view import Adjacency
+from omnigraph.storage.view import Adjacency, Ordinals
 
 
 @dataclass(slots=True)
@@ -60,6 +63,16 @@ class StoredEdgeView(StoredView):
         if self._indexed is None:
             self._indexed = IndexedAdjacency(self, *self._endpoints())
         return self._indexed if indexed else AutoAdjacency(self._indexed, self._if_it_pays)
+
+    def find(self, name: str, value: Value) -> Ordinals:
+        """Return the edges with a value; those at an endpoint come from the adjacency, which knows them already."""
+        if name not in ("src", "dst") or not isinstance(value, str):
+            return super().find(name, value)
+        reverse = name == "dst"
+        node = self._endpoints()[reverse].ordinal(value)
+        if node < 0:
+            return np.empty(0, np.int32)
+        return np.sort(self.adjacency().edges(node, reverse))
 
     def has_adjacency(self) -> bool:
         """Say whether the adjacency is in memory, or can be had from a version before at little cost."""
