@@ -12,6 +12,8 @@ from omnigraph.language.checked import ReadQuery
 from omnigraph.query import Result, Settings, execute, plan_read
 from omnigraph.storage.view import GraphView
 
+TINY = Settings(few_rows=0, measured_rows=0, piece_rows=2, bitmap_bytes=8, indexed_frontier_max=1)
+"""Takes the ways of large graphs on small ones: whole columns, bitmaps, pieces of two rows."""
 NOW_MS = 1_700_000_000_123
 
 
@@ -33,8 +35,7 @@ def compare(query: ReadQuery, catalog: Catalog, graph: ModelGraph, view: GraphVi
     """Run a checked read on the engine, by both ways to walk, and on the model; the answers must be the same."""
     expected = evaluate_read(query, catalog, graph, values, NOW_MS)
     plan = plan_read(query, catalog)
-    for mode in ("indexed", "csr"):
-        settings = Settings(traversal_mode=mode)
+    for settings in (Settings(traversal_mode="indexed"), Settings(traversal_mode="csr"), TINY):
         result = execute(plan, view, values, now_ms=NOW_MS, settings=settings)
         assert result.columns == expected.columns
         same_rows(rows_of(result), expected)

@@ -95,15 +95,17 @@ def graphs(draw: Draw) -> ModelGraph:
     graph = ModelGraph()
     for name, entity in CATALOG.nodes.items():
         rows: dict[str, dict[str, Any]] = {}
-        for at in range(draw(st.integers(0, 5 if name == "Person" else 3))):
+        for at in range(draw(st.sampled_from([5, 4, 6, 3, 5, 4, 2, 0] if name == "Person" else [3, 2, 4, 3, 2, 1, 0]))):
             row = {key: draw(cells(declared.type, null=True)) for key, declared in entity.properties.items()}
+            if entity.key == ("key",):
+                row["key"] = _SMALL_TEXTS[at]
             texts = [key_text(row[key], entity.properties[key].type.scalar) for key in entity.key]
             rows[texts[0] if len(texts) == 1 else composite_id(texts) if texts else f"01{at}"] = row
         graph.nodes[name] = rows
     for name, edge in CATALOG.edges.items():
         sources, targets = list(graph.nodes[edge.source]), list(graph.nodes[edge.target])
         found: dict[str, ModelEdge] = {}
-        for at in range(draw(st.integers(0, 8)) if sources and targets else 0):
+        for at in range(draw(st.sampled_from([8, 6, 12, 9, 3, 5, 0])) if sources and targets else 0):
             ends = (draw(st.sampled_from(sources)), draw(st.sampled_from(targets)))
             values = {key: draw(cells(declared.type, null=True)) for key, declared in edge.properties.items()}
             found[f"{name}{at}"] = ModelEdge(*ends, values)
@@ -121,7 +123,7 @@ class _Writer:
         self.parameters: dict[str, tuple[PropertyType, Any]] = {}
 
     def chance(self, share: int) -> bool:
-        return bool(self.draw(st.integers(0, share - 1)) == 0)
+        return bool(self.draw(st.sampled_from([False] * (share - 1) + [True])))
 
     def pick(self, items: Any) -> Any:
         return self.draw(st.sampled_from(list(items)))
@@ -139,21 +141,21 @@ class _Writer:
         clauses: list[Any] = []
         optional: list[Variable] = []
         if not outer or self.chance(6):
-            own.append(self.fresh("node", self.pick(CATALOG.nodes)))
+            own.append(self.fresh("node", self.pick([*CATALOG.nodes, "Person", "Person", "Person"])))
             clauses.append(Binding(own[0].name, own[0].type_name, self.matches(own[0])))
-        for _ in range(self.draw(st.integers(0 if own and not outer else 1, 2))):
+        for _ in range(self.pick([1, 2, 0] if own and not outer else [1, 2])):
             clauses.append(self.traversal(outer, own))
         for variable in own:
-            if variable.kind == "node" and self.chance(3):
+            if variable.kind == "node" and self.chance(6):
                 clauses.append(Binding(variable.name, variable.type_name, self.matches(variable)))
         seen = [*outer, *own]
-        for _ in range(self.draw(st.integers(0, 2))):
+        for _ in range(self.pick([0, 1, 0, 2, 0, 1])):
             clauses.append(Filter(self.condition(seen, 2 if self.extended else 0)))
         if depth and self.extended and self.chance(3):
             block, inner = self.block([v for v in seen if v.kind == "node"], 0)
             clauses.append(Optional(block))
             optional = inner
-        if depth and self.chance(2):
+        if depth and self.chance(3):
             clauses.append(Negation(self.block([v for v in [*seen, *optional] if v.kind == "node"], depth - 1)[0]))
         if optional and self.chance(2):
             clauses.append(Filter(self.condition([*seen, *optional], 1)))
@@ -165,7 +167,7 @@ class _Writer:
     def matches(self, variable: Variable) -> tuple[PropertyMatch, ...]:
         found = []
         entity = CATALOG.nodes[variable.type_name] if variable.kind == "node" else CATALOG.edges[variable.type_name]
-        if not entity.properties or not self.chance(2):
+        if not entity.properties or not self.chance(4):
             return ()
         wanted = entity.key if getattr(entity, "key", ()) and self.chance(2) else [self.pick(entity.properties)]
         for name in wanted:
@@ -284,8 +286,8 @@ class _Writer:
         aggregating = self.chance(2)
         distinct = self.extended and self.chance(4)
         projections = self.aggregating(seen) if aggregating else self.plain(seen, distinct)
-        order = self.order(projections, seen, aggregating, distinct) if self.chance(2) else ()
-        limit = self.draw(st.none() | st.integers(1, 4))
+        order = self.order(projections, seen, aggregating, distinct) if not self.chance(3) else ()
+        limit = self.pick([None, 1, 3, 5])
         offset = self.draw(st.none() | st.integers(0, 2)) if order and self.extended else None
         parameters = tuple(Parameter(name, type_) for name, (type_, _) in self.parameters.items())
         query = ReadQuery("q", parameters, block, projections, aggregating, distinct, order, limit, offset)

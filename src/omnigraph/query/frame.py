@@ -117,6 +117,11 @@ class Frame:
         columns = {name: source[name].take(positions) for name in (source if carry is None else carry)}
         return Frame(len(positions), columns, None if self.weights is None else self.weights.take(positions))
 
+    def part(self, start: int, stop: int) -> Frame:
+        """Return the rows from ``start`` to before ``stop``."""
+        columns = {name: ordinals[start:stop] for name, ordinals in self.columns.items()}
+        return Frame(min(stop, self.rows) - start, columns, None if self.weights is None else self.weights[start:stop])
+
     def repeated(self) -> Frame:
         """Return the same bag without weights."""
         if self.weights is None:

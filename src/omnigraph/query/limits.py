@@ -16,9 +16,6 @@ from msgspec import Struct
 
 from omnigraph.errors import ExecutionError, ResourceLimitExceeded
 
-PIECE_ROWS = 1 << 20
-"""How many rows an operator makes at a time when it may make more: what the rest of the plan sees at once."""
-
 
 class Limits(Struct, frozen=True):
     """What one query may use. ``None`` means no limit; for memory it means half of the machine's."""

@@ -19,6 +19,14 @@ class Settings(Struct, frozen=True):
     traversal_mode: TraversalMode = "auto"
     indexed_frontier_max: int = 1024
     indexed_hops_max: int = 6
+    few_rows: int = 24
+    """Up to so many rows, values are read one by one instead of by whole columns."""
+    measured_rows: int = 1024
+    """Up to so many rows, a frontier is expanded as it is: measuring degrees may cost a pass over the whole edge type."""
+    piece_rows: int = 1 << 20
+    """How many rows an operator makes at a time when it may make more; the rest of the plan sees a piece at a time."""
+    bitmap_bytes: int = 1 << 24
+    """The bitmap of (start, node) pairs with which many starts walk together."""
 
 
 DEFAULT_SETTINGS = Settings()

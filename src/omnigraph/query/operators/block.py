@@ -18,7 +18,7 @@ from omnigraph.query.operators.step import Step
 from omnigraph.storage.view import Mask, Ordinals
 
 ROW = "@row"
-_BLOCK_ROWS = 1 << 16
+_GROWTH = 16  # an optional block is taken to make so many rows of one
 
 
 class Exclude(Step, frozen=True):
@@ -96,12 +96,10 @@ class Attach(Step, frozen=True):
 
     def run(self, frame: Frame, context: Context) -> Frame | Iterator[Frame]:
         frame = frame.settled()
-        if frame.rows <= _BLOCK_ROWS:
+        most = max(context.settings.piece_rows // _GROWTH, 1)
+        if frame.rows <= most:
             return self._attached(frame, context)
-        return (
-            self._attached(frame.taken(np.arange(start, min(start + _BLOCK_ROWS, frame.rows))), context)
-            for start in range(0, frame.rows, _BLOCK_ROWS)
-        )
+        return (self._attached(frame.part(start, start + most), context) for start in range(0, frame.rows, most))
 
     def _attached(self, frame: Frame, context: Context) -> Frame:
         found = collected(self.steps, numbered(frame, self.outer), context.within(self.scope))

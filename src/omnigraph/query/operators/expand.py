@@ -8,20 +8,15 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from omnigraph.query.context import Context
-from omnigraph.query.frame import Frame, Positions, Weights
-from omnigraph.query.limits import PIECE_ROWS
+from omnigraph.query.frame import Frame, Weights
 from omnigraph.query.operators.pieces import cuts
 from omnigraph.query.operators.source import shown
 from omnigraph.query.operators.step import Step
 from omnigraph.query.operators.walk import Walk, Walker, degrees_of
 from omnigraph.query.scratch import distinct, tallied
-from omnigraph.storage.view import Mask, Ordinals
 
 Compaction: TypeAlias = Literal["bag", "set"]
 """How equal rows may be made one: with their number as a weight, or without, where only their existence counts."""
-
-MEASURED_ABOVE = 1024
-"""Up to this many rows a frontier is expanded as it is: measuring degrees may cost a pass over the whole edge type."""
 
 
 class Expand(Step, frozen=True):
@@ -49,14 +44,17 @@ class Expand(Step, frozen=True):
                 return Frame(len(ordinals), {self.target: ordinals}, weights)
         if rows == 1:
             return self._from_one(frame, walker, slots)
-        if rows <= MEASURED_ABOVE:
+        if rows <= context.settings.measured_rows:
             return self._piece(frame, walker, slots)
         sizes = walker.sizes(frame.columns[self.source])
         total = int(sizes.sum())
-        if total <= PIECE_ROWS:
+        if total <= context.settings.piece_rows:
             context.guard.reserve(total * (16 + 4 * len(self.carry)))
             return self._piece(frame, walker, slots)
-        return (self._piece(frame.taken(np.arange(start, stop)), walker, slots) for start, stop in cuts(sizes))
+        return (
+            self._piece(frame.taken(np.arange(start, stop)), walker, slots)
+            for start, stop in cuts(sizes, context.settings.piece_rows)
+        )
 
     def _from_one(self, frame: Frame, walker: Walker, slots: int) -> Frame:
         columns = frame.columns
@@ -103,12 +101,14 @@ class ExpandEdges(Step, frozen=True):
         rows = frame.rows
         walker = Walker(self.walk, context, rows)
         frame = frame.settled()
-        if rows <= MEASURED_ABOVE:
+        if rows <= context.settings.measured_rows:
             return self._piece(frame, walker)
         sizes = walker.sizes(frame.columns[self.source])
-        if int(sizes.sum()) <= PIECE_ROWS:
+        if int(sizes.sum()) <= context.settings.piece_rows:
             return self._piece(frame, walker)
-        return (self._piece(frame.taken(np.arange(start, stop)), walker) for start, stop in cuts(sizes))
+        return (
+            self._piece(frame.taken(np.arange(start, stop)), walker) for start, stop in cuts(sizes, context.settings.piece_rows)
+        )
 
     def _piece(self, frame: Frame, walker: Walker) -> Frame:
         positions, neighbours, edges = walker.edges(frame.columns[self.source])
@@ -141,7 +141,7 @@ class CountNeighbours(Step, frozen=True):
     def run(self, frame: Frame, context: Context) -> Frame:
         rows = frame.rows
         walker = Walker(self.walk, context, rows)
-        degrees = walker.degrees() if rows > MEASURED_ABOVE or frame.scan is not None else None
+        degrees = walker.degrees() if rows > context.settings.measured_rows or frame.scan is not None else None
         if degrees is not None and frame.scan is not None and self.mode == "set":
             return frame.filtered(degrees > 0)
         if degrees is not None:
@@ -158,10 +158,10 @@ class CountNeighbours(Step, frozen=True):
         """Count by walking, a piece at a time."""
         sources = frame.columns[self.source]
         slots = _neighbour_slots(self.walk, context)
-        if len(sources) <= MEASURED_ABOVE:
+        if len(sources) <= context.settings.measured_rows:
             return np.bincount(walker.pairs(sources, slots)[0], minlength=len(sources))
         counts = np.zeros(len(sources), np.int64)
-        for start, stop in cuts(walker.sizes(sources)):
+        for start, stop in cuts(walker.sizes(sources), context.settings.piece_rows):
             context.guard.check()
             positions = walker.pairs(sources[start:stop], slots)[0]
             counts[start:stop] = np.bincount(positions, minlength=stop - start)
@@ -173,50 +173,6 @@ class CountNeighbours(Step, frozen=True):
     def describe(self) -> str:
         what = "multiply rows by the number of" if self.mode == "bag" else "keep rows with"
         return f"{what} neighbours {shown(self.source)} {self.walk.describe()} $_"
-
-
-class JoinEnds(Step, frozen=True):
-    """Keeps rows whose two bound ends are neighbours."""
-
-    source: str
-    target: str
-    walk: Walk
-
-    def run(self, frame: Frame, context: Context) -> Frame:
-        rows = frame.rows
-        frame = frame.settled()
-        near, far = frame.columns[self.source], frame.columns[self.target]
-        walk = self.walk
-        walker = Walker(walk, context, rows)
-        if rows == 1:
-            joined = bool((walker.many(near)[1] == far[0]).any())
-            return frame.filtered(np.array((joined,)), self.carry)
-        if rows <= MEASURED_ABOVE:
-            return frame.filtered(self._matched(walker, near, far), self.carry)
-        sizes = walker.sizes(near)
-        turned = Walker(walk.turned(), context, rows)
-        other_sizes = turned.sizes(far)
-        if int(other_sizes.sum()) < int(sizes.sum()):
-            walker, near, far, sizes = turned, far, near, other_sizes
-        mask = np.zeros(rows, np.bool_)
-        for start, stop in cuts(sizes):
-            context.guard.check()
-            mask[start:stop] = self._matched(walker, near[start:stop], far[start:stop])
-        return frame.filtered(mask, self.carry)
-
-    @staticmethod
-    def _matched(walker: Walker, near: Ordinals, far: Ordinals) -> Mask:
-        positions: Positions
-        positions, neighbours = walker.many(near)
-        mask = np.zeros(len(near), np.bool_)
-        mask[positions.take(np.flatnonzero(neighbours == far.take(positions)))] = True
-        return mask
-
-    def reads(self) -> frozenset[str]:
-        return frozenset({self.source, self.target})
-
-    def describe(self) -> str:
-        return f"join {shown(self.source)} {self.walk.describe()} {shown(self.target)}"
 
 
 def _neighbour_slots(walk: Walk, context: Context) -> int:

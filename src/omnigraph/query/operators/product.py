@@ -8,7 +8,6 @@ import numpy as np
 
 from omnigraph.query.context import Context
 from omnigraph.query.frame import Frame, Weights
-from omnigraph.query.limits import PIECE_ROWS
 from omnigraph.query.operators.run import collected
 from omnigraph.query.operators.step import Step
 from omnigraph.storage.view import Ordinals
@@ -36,17 +35,17 @@ class Product(Step, frozen=True):
         pairs = frame.rows * other.rows
         if self.all_kept:
             context.guard.reserve(pairs * 4 * (len(self.carry) + len(self.needed)))
-        if pairs <= PIECE_ROWS:
+        if pairs <= context.settings.piece_rows:
             return self._paired(frame, other)
-        return self._pieces(frame, other)
+        return self._pieces(frame, other, context.settings.piece_rows)
 
-    def _pieces(self, frame: Frame, other: Frame) -> Iterator[Frame]:
-        width = min(other.rows, PIECE_ROWS)
-        height = max(1, PIECE_ROWS // width)
+    def _pieces(self, frame: Frame, other: Frame, most: int) -> Iterator[Frame]:
+        width = min(other.rows, most)
+        height = max(1, most // width)
         for top in range(0, frame.rows, height):
-            upper = frame.taken(np.arange(top, min(top + height, frame.rows)))
+            upper = frame.part(top, top + height)
             for left in range(0, other.rows, width):
-                yield self._paired(upper, other.taken(np.arange(left, min(left + width, other.rows))))
+                yield self._paired(upper, other.part(left, left + width))
 
     def _paired(self, frame: Frame, other: Frame) -> Frame:
         columns: dict[str, Ordinals] = {name: frame.columns[name].repeat(other.rows) for name in self.carry}

@@ -16,15 +16,13 @@ import numpy as np
 
 from omnigraph.query.context import Context
 from omnigraph.query.frame import Frame, Positions
-from omnigraph.query.operators.expand import MEASURED_ABOVE, Compaction
-from omnigraph.query.operators.pieces import cuts
+from omnigraph.query.operators.expand import Compaction
+from omnigraph.query.operators.pieces import cuts, spread
 from omnigraph.query.operators.source import shown
 from omnigraph.query.operators.step import Step
 from omnigraph.query.operators.walk import Walk, Walker
 from omnigraph.query.scratch import distinct, first_of_each, tallied
 from omnigraph.storage.view import Mask, Ordinals
-
-_BITMAP_BYTES = 1 << 24
 
 
 class Levels:
@@ -74,17 +72,17 @@ class Levels:
     def _neighbours(self, frontier: Ordinals) -> Ordinals:
         """Return the neighbours of a frontier; any may repeat."""
         walker = self._walker(len(frontier))
-        if len(frontier) <= MEASURED_ABOVE:
+        if len(frontier) <= self._context.settings.measured_rows:
             return walker.many(frontier)[1]
         parts = []
-        for start, stop in cuts(walker.sizes(frontier)):
+        for start, stop in cuts(walker.sizes(frontier), self._context.settings.piece_rows):
             self._context.guard.check()
             parts.append(distinct(walker.many(frontier[start:stop])[1], self._slots))
         return np.concatenate(parts)
 
     def groups(self, starts: int) -> int:
         """Return how many starts are walked together."""
-        return max(1, min(starts, _BITMAP_BYTES // max(self._slots, 1)))
+        return max(1, min(starts, self._context.settings.bitmap_bytes // max(self._slots, 1)))
 
     def from_many(self, starts: Ordinals) -> tuple[Positions, Ordinals]:
         """Return (positions, nodes) in reach of each of at most `groups` starts; all distinct."""
@@ -114,11 +112,11 @@ class Levels:
     def _pair_keys(self, positions: Positions, frontier: Ordinals) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """Return the distinct (start, neighbour) keys one step from the frontier."""
         walker = self._walker(len(frontier))
-        if len(frontier) <= MEASURED_ABOVE:
+        if len(frontier) <= self._context.settings.measured_rows:
             at, neighbours = walker.many(frontier)
             return first_of_each(positions.take(at) * self._slots + neighbours)
         parts = []
-        for start, stop in cuts(walker.sizes(frontier)):
+        for start, stop in cuts(walker.sizes(frontier), self._context.settings.piece_rows):
             self._context.guard.check()
             at, neighbours = walker.many(frontier[start:stop])
             parts.append(first_of_each(positions[start:stop][at] * self._slots + neighbours))
@@ -147,9 +145,9 @@ class Reach(Step, frozen=True):
             grown = {name: columns[name].repeat(count) for name in self.carry}
             grown[self.target] = found
             return Frame(count, grown, None if frame.weights is None else frame.weights.repeat(count))
-        return self._pieces(frame.settled(), levels, slots)
+        return self._pieces(frame.settled(), levels, slots, context.settings.piece_rows)
 
-    def _pieces(self, frame: Frame, levels: Levels, slots: int) -> Iterator[Frame]:
+    def _pieces(self, frame: Frame, levels: Levels, slots: int, most: int) -> Iterator[Frame]:
         """Walk the distinct starts in groups, and give every row its start's nodes."""
         sources = frame.columns[self.source]
         order = np.argsort(sources, kind="stable")
@@ -167,7 +165,7 @@ class Reach(Step, frozen=True):
             high = np.searchsorted(ordered, chosen[-1], side="right")
             rows = order[low:high]
             at = np.searchsorted(chosen, ordered[low:high])
-            for start, stop in cuts(counts.take(at)):
+            for start, stop in cuts(counts.take(at), most):
                 yield self._grown(frame, rows[start:stop], at[start:stop], counts, offsets, nodes, slots)
 
     def _grown(
@@ -183,8 +181,7 @@ class Reach(Step, frozen=True):
         sizes = counts.take(at)
         total = int(sizes.sum())
         positions = np.repeat(rows, sizes)
-        places = np.arange(total) - np.repeat(np.cumsum(sizes) - sizes, sizes) + np.repeat(offsets.take(at), sizes)
-        target = nodes[places]
+        target = nodes.take(spread(offsets.take(at), sizes))
         weights = None if frame.weights is None else frame.weights.take(positions)
         if self.compact is not None and total * 8 > slots:
             if self.compact == "set":

@@ -14,8 +14,6 @@ from omnigraph.query.notation import condition_text
 from omnigraph.query.scratch import distinct, first_of_each
 from omnigraph.storage.view import Adjacency, EdgeView, Mask, Ordinals
 
-_RESTRICT_ABOVE = 1024
-
 
 class Walk(Struct, frozen=True):
     """How a traversal steps: along ``edge``, against it (``reverse``), or both ways.
@@ -51,7 +49,7 @@ class Walker:
         self._context = context
         self._edges = edges
         self._conditions = walk.conditions
-        if walk.conditions and frontier > _RESTRICT_ABOVE:
+        if walk.conditions and frontier > context.settings.measured_rows:
             adjacency = adjacency.restricted(self._allowed(edges))
             self._conditions = ()
         self._adjacency: Adjacency = adjacency

@@ -119,7 +119,7 @@ def _expression_codes(expression: Expression, frame: Frame, context: Context) ->
     if isinstance(expression, PropertyRef) and expression.type.scalar is Scalar.STRING and not expression.type.is_list:
         table = context.table(expression.variable)
         ordinals = frame.columns[expression.variable]
-        if has_codes(table, expression.property_name, len(ordinals)):
+        if has_codes(table, expression.property_name, len(ordinals), context):
             codes: Codes = table.column(expression.property_name).codes()
             if expression.variable in context.scope.optional:
                 return np.where(ordinals < 0, -1, codes.take(ordinals))

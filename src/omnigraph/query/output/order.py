@@ -119,7 +119,7 @@ def expression_keys(expression: Expression, frame: Frame, context: Context, *, d
     if isinstance(expression, PropertyRef) and expression.type.scalar is Scalar.STRING and not expression.type.is_list:
         table = context.table(expression.variable)
         ordinals = frame.columns[expression.variable]
-        if has_codes(table, expression.property_name, len(ordinals)):
+        if has_codes(table, expression.property_name, len(ordinals), context):
             codes = table.column(expression.property_name).codes().take(ordinals)
             if expression.variable in context.scope.optional:
                 codes = np.where(ordinals < 0, -1, codes)
@@ -127,9 +127,9 @@ def expression_keys(expression: Expression, frame: Frame, context: Context, *, d
     return sort_keys(evaluate(expression, frame, context), expression, descending=descending)
 
 
-def has_codes(table: TableView, name: str, rows: int) -> bool:
+def has_codes(table: TableView, name: str, rows: int, context: Context) -> bool:
     """Say whether comparing by codes is the cheaper way for so many rows: they are made once for the whole column."""
-    if table.slots == 0 or rows < _FEW:
+    if table.slots == 0 or rows <= context.settings.few_rows:
         return False
     return table.is_warm(name) or rows * 4 > table.slots
 
@@ -153,10 +153,10 @@ def entity_tie(variable: str, frame: Frame, context: Context) -> Tie:
     """Return what settles ties by the ids of a variable."""
     ordinals = frame.columns[variable]
     table = context.table(variable)
-    return lambda positions: id_ranks(table, ordinals.take(positions))
+    return lambda positions: id_ranks(table, ordinals.take(positions), context)
 
 
-def id_ranks(table: TableView, ordinals: Ordinals) -> npt.NDArray[np.int64]:
+def id_ranks(table: TableView, ordinals: Ordinals, context: Context) -> npt.NDArray[np.int64]:
     """Return one integer per row that orders as the ids do; unbound rows come first.
 
     Where the id is a text key whose codes are at hand, no id is read.
@@ -164,7 +164,7 @@ def id_ranks(table: TableView, ordinals: Ordinals) -> npt.NDArray[np.int64]:
     entity = table.entity
     if isinstance(entity, NodeType) and len(entity.key) == 1:
         key = entity.key[0]
-        if entity.properties[key].type.scalar is Scalar.STRING and has_codes(table, key, len(ordinals)):
+        if entity.properties[key].type.scalar is Scalar.STRING and has_codes(table, key, len(ordinals), context):
             codes = table.column(key).codes().take(ordinals)
             return np.where(ordinals < 0, -1, codes)
     return text_ranks(table.ids(ordinals))

@@ -11,8 +11,6 @@ from omnigraph.query.expression import evaluate
 from omnigraph.query.frame import Frame
 from omnigraph.query.vectors import STRING, Deferred, Listed, ResultVector
 
-_FEW = 24
-
 
 def project(projections: Sequence[Projection], frame: Frame, context: Context) -> list[ResultVector]:
     """Return one vector per projection.
@@ -20,7 +18,7 @@ def project(projections: Sequence[Projection], frame: Frame, context: Context) -
     For a few rows, values are read one by one: that is cheaper than making Arrow arrays. For a single row all properties of a
     node are read together, in one storage access when nothing is in memory.
     """
-    if frame.rows > _FEW:
+    if frame.rows > context.settings.few_rows:
         return [_many(projection.expression, frame, context) for projection in projections]
     fetched = _fetched(projections, frame, context) if frame.rows == 1 else {}
     vectors: list[ResultVector] = []

@@ -9,12 +9,14 @@ from __future__ import annotations
 from msgspec import structs
 
 from omnigraph.language.catalog import Catalog, EdgeType
-from omnigraph.language.checked import Block, Traversal
+from omnigraph.language.checked import Block, Compare, PropertyRef, Traversal
 from omnigraph.query.context import Scope
 from omnigraph.query.notation import condition_variables, outer_variables, visible_variables
 from omnigraph.query.operators.block import ROW, Attach, Exclude
-from omnigraph.query.operators.expand import Expand, ExpandEdges, JoinEnds
+from omnigraph.query.operators.equijoin import JoinEqual, joinable
+from omnigraph.query.operators.expand import Expand, ExpandEdges
 from omnigraph.query.operators.filter import FilterRows
+from omnigraph.query.operators.join import JoinEnds
 from omnigraph.query.operators.product import Product
 from omnigraph.query.operators.reach import JoinReach, Reach
 from omnigraph.query.operators.source import Nothing
@@ -178,11 +180,32 @@ class _Arranger:
             late=(),
             negations=(),
         )
-        self._steps.append(Product(tuple(_Arranger(pattern, self._catalog).arranged())))
+        steps = tuple(_Arranger(pattern, self._catalog).arranged())
+        sides = self._equal_sides(part)
+        if sides is None:
+            self._steps.append(Product(steps))
+        else:
+            condition, left, right = sides
+            self._conditions.remove(condition)
+            self._steps.append(JoinEqual(steps, left, right))
         self._nodes = [name for name in self._nodes if name not in part]
         self._links = [link for link in self._links if link not in links]
         self._conditions = [condition for condition in self._conditions if condition not in inside]
         self._binds(*part)
+
+    def _equal_sides(self, part: set[str]) -> tuple[Compare, PropertyRef, PropertyRef] | None:
+        """Find a condition that equals a property of a bound variable with one of a variable of the part."""
+        usable = self._bound - self._pattern.scope.optional
+        for condition in self._conditions:
+            if not isinstance(condition, Compare) or condition.operator != "=":
+                continue
+            left, right = condition.left, condition.right
+            if not (isinstance(left, PropertyRef) and isinstance(right, PropertyRef) and joinable(left.type, right.type)):
+                continue
+            for near, far in ((left, right), (right, left)):
+                if near.variable in usable and far.variable in part:
+                    return condition, near, far
+        return None
 
     # --- blocks ---
 

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
+from omnigraph.query.notation import condition_variables
 from omnigraph.query.operators.block import ROW, Attach
+from omnigraph.query.operators.equijoin import JoinEqual
 from omnigraph.query.operators.expand import Compaction, CountNeighbours, Expand
 from omnigraph.query.operators.product import Product
 from omnigraph.query.operators.reach import Reach
@@ -31,9 +33,10 @@ def settle(steps: Sequence[Step], needed: frozenset[str], mode: Compaction, *, c
             step = CountNeighbours(step.source, step.walk, mode, carry=carry)
         elif isinstance(step, Expand | Reach) and compact and not carry and step.target in needed:
             step = structs.replace(step, compact=mode)
-        elif isinstance(step, Product):
+        elif isinstance(step, Product | JoinEqual):
             inside = tuple(sorted(needed & binds))
-            inner = settle(step.steps, frozenset(inside), mode, compact=compact)
+            within = frozenset(inside) | (condition_variables(step.right) if isinstance(step, JoinEqual) else frozenset())
+            inner = settle(step.steps, within, mode, compact=compact)
             step = structs.replace(step, steps=inner, needed=inside)
         elif isinstance(step, Attach):
             inside = tuple(sorted(needed & binds))
