@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from graph.loads import CATALOG, load
 from omnigraph.errors import ConstraintViolation
+from omnigraph.graph import rules
 from omnigraph.graph.rules import ValueRules
 from omnigraph.language.catalog import Check, NodeType, Property, PropertyType, Range, Scalar
 from omnigraph.storage.arrow import row_schema
@@ -63,6 +64,12 @@ def test_nan() -> None:
     entity = node(PropertyType(Scalar.F64), ranges=(Range("p", None, 1),))
     with pytest.raises(ConstraintViolation, match=r"@range violation on N\.p: value is NaN"):
         ValueRules(entity).check(rows(entity, [0.5, float("nan")]))
+
+
+@pytest.fixture(params=[0, 16], autouse=True)
+def few_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Go by columns, and by values."""
+    monkeypatch.setattr(rules, "FEW_ROWS", request.param)
 
 
 BOUNDS = st.none() | st.integers(-(2**65), 2**65) | st.floats(allow_nan=False, allow_infinity=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,10 @@ from omnigraph.errors import ConstraintViolation
 from omnigraph.graph.values import INTEGER_BOUNDS
 from omnigraph.language.catalog import Check, EdgeType, NodeType, PropertyType, Range, Scalar
 
-Rows = pa.Table | pa.RecordBatch
+FEW_ROWS: Final = 16
+"""Up to so many rows Python compares values sooner than Arrow starts to."""
+
+Rows: TypeAlias = pa.Table | pa.RecordBatch
 _Rule = Callable[[Rows, "Numbers | None"], None]
 Numbers = NDArray[np.int64]
 
@@ -47,7 +50,8 @@ class ValueRules:
     def check(self, rows: Rows, record_numbers: Numbers | None = None) -> None:
         """Check all rows; the record number of the first bad one goes into the text where numbers are given.
 
-        Costs nothing where the type has no rules, about 5 µs a rule for one row. Raises ConstraintViolation.
+        Costs nothing where the type has no rules; one row costs 2 µs a rule, but 20 µs a ``@check``, which Arrow compiles every
+        time. Raises ConstraintViolation.
         """
         for rule in self._rules:
             rule(rows, record_numbers)
@@ -77,10 +81,24 @@ def _text_items(column: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, NDArray[n
     return column.flatten(), pc.list_parent_indices(column).to_numpy()
 
 
+def _few_texts(rows: Rows, name: str) -> list[str]:
+    """Return the texts of a column, those in lists among them, without the nulls."""
+    texts: list[str] = []
+    for value in _column(rows, name).to_pylist():
+        if isinstance(value, list):
+            texts += value
+        elif value is not None:
+            texts.append(value)
+    return texts
+
+
 def _enum_rule(type_name: str, name: str, allowed: tuple[str, ...]) -> _Rule:
     value_set = pa.array([*allowed, None], pa.string())
+    known_texts = frozenset(allowed)
 
     def check(rows: Rows, record_numbers: Numbers | None) -> None:
+        if rows.num_rows <= FEW_ROWS and known_texts.issuperset(_few_texts(rows, name)):
+            return
         texts, parents = _text_items(_column(rows, name))
         known = pc.is_in(texts, value_set=value_set)
         if pc.all(known).as_py() is not False:
@@ -96,6 +114,8 @@ def _check_rule(type_name: str, check_: Check) -> _Rule:
     name, pattern = check_.property_name, check_.pattern
 
     def check(rows: Rows, record_numbers: Numbers | None) -> None:
+        if rows.num_rows <= FEW_ROWS and not _few_texts(rows, name):
+            return
         texts, parents = _text_items(_column(rows, name))
         matches = pc.match_substring_regex(texts, pattern)
         if pc.all(matches).as_py() is not False:
@@ -112,8 +132,13 @@ def _range_rule(type_name: str, range_: Range, type_: PropertyType) -> _Rule:
     minimum = None if range_.minimum is None else _bound(range_.minimum, scalar, upward=True)
     maximum = None if range_.maximum is None else _bound(range_.maximum, scalar, upward=False)
     subject = f"@range violation on {type_name}.{name}: value"
+    least, most = (-math.inf if minimum is None else minimum), (math.inf if maximum is None else maximum)
 
     def check(rows: Rows, record_numbers: Numbers | None) -> None:
+        if rows.num_rows <= FEW_ROWS:
+            values = _column(rows, name).to_pylist()
+            if all(value is None or least <= value <= most for value in values):
+                return
         column = _column(rows, name)
         if scalar is Scalar.F32:
             column = column.cast(pa.float64())
