@@ -57,7 +57,7 @@ QUESTIONS: tuple[tuple[str, dict[str, str], str, str], ...] = (
     (
         "unexplained",
         {},
-        "An anti-join: installed, but nothing that is here asks for it, not even an extra.",
+        "An anti-join: installed though nothing here asks for it, not even an extra: what somebody wanted by name.",
         "`installed: false` and only the first `not`: what is spoken of but missing.",
     ),
 )

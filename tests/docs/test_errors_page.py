@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def tree(error: type[OmnigraphError]) -> Iterator[type[OmnigraphError]]:
     yield error
     for child in error.__subclasses__():
-        if child.__module__.startswith("omnigraph"):
+        if child.__module__ == "omnigraph.errors":
             yield from tree(child)
 
 
