@@ -1,7 +1,7 @@
 """Omnigraph: a typed property graph database with branches, on a directory or an object store.
 
-``init`` creates a graph, ``open`` opens one; both return a `Graph`. Names are loaded when they are first used, so that importing the
-package costs next to nothing.
+``init`` creates a graph, ``open`` opens one; both return a `Graph`. Names are loaded when they are first used, so that
+importing the package costs next to nothing.
 """
 
 from __future__ import annotations

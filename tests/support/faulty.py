@@ -59,6 +59,9 @@ class FaultyStore:
     def delete(self, key: str) -> None:
         self._changing(f"delete {key}", lambda: self._inner.delete(key))
 
+    def close(self) -> None:
+        self._inner.close()
+
     def sync_tree(self, prefix: str, newer_than_s: float) -> None:
         self._changing(f"sync {prefix}", lambda: self._inner.sync_tree(prefix, newer_than_s))
 

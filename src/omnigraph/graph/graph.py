@@ -361,6 +361,7 @@ class Graph:
         for name in self._written:
             self._branches[name].leave_hint()
         self._written.clear()
+        self._store.close()
 
     def __enter__(self) -> Graph:
         return self

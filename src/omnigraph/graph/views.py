@@ -48,7 +48,7 @@ class ViewFactory:
         return SnapshotView(cut.catalog, self.sources_of(cut), self._cache, self._mode)
 
     def rebased(self, view: SnapshotView, cut: Cut) -> SnapshotView:
-        """Return a view of a cut with the parts in memory that ``view`` has. For a background thread: it reads whole columns."""
+        """Return a view of a cut with the parts in memory that ``view`` has. Reads whole columns: for a background thread."""
         return view.rebased(self.sources_of(cut), cut.catalog)
 
     def sources_of(self, cut: Cut) -> dict[str, TableSource]:

@@ -88,6 +88,10 @@ class LocalStore:
         except OSError as error:
             raise _mapped(error, f"writing '{key}'") from error
 
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # the interpreter may be on its way out
+            self.close()
+
     def _put_new(self, directory: str, name: str, data: bytes) -> None:
         with self._directory(directory) as handle:
             if not (self._unnamed_files and self._link_unnamed(directory, handle, name, data)):

@@ -100,5 +100,8 @@ class ObjectStore(Protocol):
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield the objects whose key starts with ``prefix`` (which ends with ``/`` or is empty), in no order."""
 
+    def close(self) -> None:
+        """Release what is held open. The store can be used again."""
+
     def sync_tree(self, prefix: str, newer_than_s: float) -> None:
         """Make files durable that a library wrote under ``prefix`` since a moment; nothing to do on object stores."""

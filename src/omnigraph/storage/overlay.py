@@ -274,6 +274,7 @@ class Overlay:
         With ``lazy``, ordinals of rows stay open until somebody asks for them, and the base is not touched now.
         """
         overlay = self
+        lazy = lazy and self.base_slots > 0  # without a base there is nothing to look up
         for change in changes:
             overlay = overlay.log.append(change, overlay.slots, overlay.rows, lazy)
         return Overlay(overlay.log, overlay.length, overlay.slots, rows)
@@ -320,6 +321,11 @@ class Overlay:
         return ordinal
 
     # --- arrays --------------------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Find out the ordinals that are open: for those who go by ordinals, not by ids."""
+        if self.log.reserved:
+            self.log.ordinal_array(self.length)
 
     @property
     def ordinals(self) -> Ordinals:

@@ -60,6 +60,7 @@ class StoredView:
 
     @property
     def live(self) -> Mask | None:
+        self.overlay.settle()
         if self.rows == self.slots:
             return None
         live = self._live
