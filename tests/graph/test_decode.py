@@ -194,6 +194,14 @@ def test_ids(members: str, row_id: str, path: str) -> None:
     assert table.has_given_ids
 
 
+@pytest.mark.parametrize("size", [1, 200])
+def test_the_order_of_a_composite_key_can_be_given(path: str, size: int) -> None:
+    lines = "\n".join(json.dumps({"type": "Pair", "data": {"num": i, "region": "eu"}}) for i in range(size))
+    keys = {"node:Pair": ("region", "num")}
+    decoded = decode_load(lines, CATALOG, mode="append", blobs=Blobs(), keys=keys)
+    assert decoded.tables["node:Pair"].table["id"][0].as_py() == '["eu","0"]'
+
+
 def test_fresh_ids_ascend_in_the_order_of_the_input(path: str) -> None:
     lines = [EDGE.replace('"b"', f'"b{i}"') for i in range(3000)] + ['{"type":"Note"}'] * 5
     decoded = load("\n".join(lines).encode())

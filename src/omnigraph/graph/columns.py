@@ -150,11 +150,6 @@ def value_column(values: Sequence[Stored], type_: PropertyType) -> pa.Array:
     return pa.array(values, target)
 
 
-def has_blobs(entity: NodeType | EdgeType) -> bool:
-    """Tell whether a type has a blob property."""
-    return any(property_.type.scalar is Scalar.BLOB for property_ in entity.properties.values())
-
-
 def store_blobs(rows: Rows, blobs: BlobSink) -> None:
     """Replace the texts of blob columns by the references under which the sink keeps them. Raises InvalidValue."""
     for name, property_ in rows.entity.properties.items():

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final, cast
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -75,33 +76,27 @@ class DecodedLoad(Struct):
         return [(key, self.tables[key].records) for key in sorted(self.tables)]
 
 
-class NoBlobs:
-    """A sink that keeps nothing: for input whose blobs must not be stored."""
-
-    def add(self, data: bytes) -> str:
-        return ""
-
-    def external(self, uri: str) -> str:
-        return ""
-
-
 def decode_load(
     source: Source,
     catalog: Catalog,
     *,
     mode: LoadMode,
-    blobs: BlobSink | None = None,
+    blobs: BlobSink,
     progress: Progress | None = None,
+    keys: Mapping[str, tuple[str, ...]] | None = None,
 ) -> DecodedLoad:
     """Decode a load and check everything about it that does not need the stored rows.
 
     That is, in this order: records, values and ids, value rules and uniqueness of nodes, the same of edges. In mode ``merge`` a
     later row of an un-keyed node or an edge replaces an earlier one of the same id. Nothing is stored but the blobs handed to
-    ``blobs``. Memory is a few blocks plus the columns of the rows. Raises BadRequest for what is no record, InvalidValue for a
-    value or an id that its type refuses, ConstraintViolation, ResourceLimitExceeded for a record of more than
-    `RECORD_BYTES_MAX`. What is no record is reported in favour of an earlier value that is refused.
+    ``blobs``. ``keys`` gives the members of keys, by type key, in the order of composite ids where that is no longer the order
+    of their names.
+
+    Memory is a few blocks plus the columns of the rows. Raises BadRequest for what is no record, InvalidValue for a value or an
+    id that its type refuses, ConstraintViolation, ResourceLimitExceeded for a record of more than `RECORD_BYTES_MAX`. What is
+    no record is reported in favour of an earlier value that is refused.
     """
-    gathering = _Gathering(catalog, blobs or NoBlobs())
+    gathering = _Gathering(_with_keys(catalog, keys or {}), blobs)
     if is_stream(source):
         _decode_stream(source, gathering, progress)
     elif isinstance(source, Mapping):
@@ -117,6 +112,16 @@ def decode_load(
             if isinstance(table.entity, kind):
                 _make_distinct(table, mode)
     return decoded
+
+
+def _with_keys(catalog: Catalog, keys: Mapping[str, tuple[str, ...]]) -> Catalog:
+    """Return the catalog with the members of keys in the given order."""
+    changed = {}
+    for name, entity in catalog.nodes.items():
+        key = keys.get(entity.table_key, entity.key)
+        if key != entity.key:
+            changed[name] = msgspec.structs.replace(entity, key=key)
+    return Catalog({**catalog.nodes, **changed}, catalog.edges) if changed else catalog
 
 
 def _make_distinct(decoded: DecodedTable, mode: LoadMode) -> None:

@@ -118,9 +118,3 @@ def derived_ids(entity: NodeType, columns: Mapping[str, pa.Array]) -> pa.Array:
         return pc.binary_join_element_wise('["', *parts, '"]', "")
     rows = zip(*(column.to_pylist() for column in texts), strict=True)
     return pa.array([None if None in row else composite_id(list(row)) for row in rows], pa.string())
-
-
-def distinct_count(values: pa.Array | pa.ChunkedArray) -> int:
-    """Return how many different values there are, null not counted."""
-    count: int = pc.count_distinct(values).as_py()
-    return count

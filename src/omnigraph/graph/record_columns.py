@@ -161,8 +161,11 @@ def plain_values(record: dict[str, Json], entity: NodeType | EdgeType) -> dict[s
     data = record.get("data", {})
     types = {name: property_.type for name, property_ in entity.properties.items()}
     plain = {name: _plain(value, types.get(name, _TEXT), name) for name, value in data.items()}
-    ends = {name: _plain(record[name], _TEXT, name) for name in ("from", "to") if name in record}
-    return {**record, **ends, "data": plain}
+    result = {**record, "data": plain}
+    for name in ("from", "to"):
+        if name in record:
+            result[name] = _plain(record[name], _TEXT, name)
+    return result
 
 
 def _plain(value: Any, type_: PropertyType, name: str) -> Json:  # Any: whatever the caller put there

@@ -61,7 +61,7 @@ def _raw(column: pa.Array, type_: PropertyType) -> pa.Array:
 
 
 def _is_list(type_: pa.DataType) -> bool:
-    return pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)
+    return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))
 
 
 def _fits(type_: pa.DataType, scalar: Scalar) -> bool:
