@@ -61,30 +61,39 @@ def describe_query(query: c.ReadQuery | c.MutationQuery) -> Iterator[str]:
         yield f"return {expression(each.expression)}"
     if query.aggregating:
         yield "aggregating"
+    if query.distinct:
+        yield "distinct"
     for key in query.order:
         yield f"order {expression(key.expression)} {'desc' if key.descending else 'asc'}"
-    if query.limit is not None:
-        yield f"limit {query.limit}"
+    for word, amount in (("limit", query.limit), ("offset", query.offset)):
+        if amount is not None:
+            yield f"{word} {amount if isinstance(amount, int) else expression(amount)}"
 
 
 def _block(block: c.Block, indent: str) -> Iterator[str]:
     for variable in block.variables:
-        yield f"{indent}{variable.name}: {variable.type_name}"
+        yield f"{indent}{variable.name}: {variable.type_name}{' edge' if variable.kind == 'edge' else ''}"
     for clause in block.clauses:
         match clause:
             case c.Binding(variable=name, matches=matches):
-                for each in matches:
-                    sign = "has" if each.membership else "="
-                    yield f"{indent}{name}.{each.property_name} {sign} {expression(each.value)}"
+                yield from _matches(matches, f"{indent}{name}")
             case c.Traversal():
-                text = f"{indent}{clause.source} -{clause.edge}-> {clause.target}"
+                name = "" if clause.edge_variable is None else f"{clause.edge_variable}:"
+                arrow = "-" if clause.undirected else "->"
+                text = f"{indent}{clause.source} -{name}{clause.edge}{arrow} {clause.target}"
                 yield text if (clause.minimum, clause.maximum) == (1, 1) else (f"{text} {clause.minimum}..{clause.maximum}")
                 yield f"{indent}written {' '.join(clause.written)}"
+                yield from _matches(clause.edge_matches, f"{indent}{clause.edge}")
             case c.Filter(condition=each):
                 yield f"{indent}where {condition(each)}"
-            case c.Negation(block=inner):
-                yield f"{indent}not"
+            case c.Negation(block=inner) | c.Optional(block=inner):
+                yield f"{indent}{'not' if isinstance(clause, c.Negation) else 'optional'}"
                 yield from _block(inner, indent + "| ")
+
+
+def _matches(matches: tuple[c.PropertyMatch, ...], owner: str) -> Iterator[str]:
+    for each in matches:
+        yield f"{owner}.{each.property_name} {'has' if each.membership else '='} {expression(each.value)}"
 
 
 def condition(node: c.Condition) -> str:
@@ -92,7 +101,18 @@ def condition(node: c.Condition) -> str:
         case c.Compare(operator=operator, left=left, right=right):
             return f"{expression(left)} {operator} {expression(right)}"
         case c.Contains(container=container, item=item):
-            return f"{expression(container)} contains {expression(item)}"
+            word = "starts_with" if isinstance(node, c.StartsWith) else "contains"
+            return f"{expression(container)} {word} {expression(item)}"
+        case c.IsNull(operand=operand, negated=negated):
+            return f"{expression(operand)} is {'not ' if negated else ''}null"
+        case c.In(operand=operand, container=container, negated=negated):
+            return f"{expression(operand)} {'not ' if negated else ''}in {expression(container)}"
+        case c.And(items=items):
+            return f"({' and '.join(map(condition, items))})"
+        case c.Or(items=items):
+            return f"({' or '.join(map(condition, items))})"
+        case c.Not(item=item):
+            return f"not {condition(item)}"
         case c.TextCondition(match=match):
             return expression(match)
     raise AssertionError(node)
@@ -110,8 +130,12 @@ def expression(node: c.Expression) -> str:
             return f"id({variable})"
         case c.Now():
             return "now"
-        case c.Aggregate(function=function, argument=argument):
-            return f"{function}({'*' if argument is None else expression(argument)})"
+        case c.WholeRef(variable=variable, kind=kind):
+            return f"{kind} {variable}.*"
+        case c.Arithmetic(operator=operator, left=left, right=right, type=type_):
+            return f"({expression(left)} {operator} {expression(right)}):{type_}"
+        case c.Aggregate(function=function, argument=argument, distinct=distinct):
+            return f"{function}({'distinct ' if distinct else ''}{'*' if argument is None else expression(argument)})"
         case c.TextMatch(function=function, field=field, query=query, edits=edits):
             arguments = [field, query] if edits is None else [field, query, edits]
             return f"{function}({', '.join(map(expression, arguments))})"

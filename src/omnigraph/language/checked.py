@@ -3,9 +3,7 @@
 Names are resolved, directions are settled, literals are Python values of the right kind, and every expression knows its
 type. Pure data; nothing here imports Arrow.
 
-The tree has room for the whole language, section 30 of its specification included: conditions are trees, amounts may be
-parameters, optional blocks, edge variables and edge conditions have their places. A construct that the grammar does not
-offer yet is simply never produced.
+A property of a variable that an optional block may leave unbound has a nullable type, whatever the schema says.
 
 Values: String and enum ``str``; Bool ``bool``; integers ``int``; floats ``float``; Date ``int`` days since 1970-01-01;
 DateTime ``int`` milliseconds since 1970-01-01T00:00:00Z; Blob ``str``; lists and vectors ``tuple``; null ``None``.
@@ -77,7 +75,7 @@ class Now(Struct, frozen=True):
 
 
 class Arithmetic(Struct, frozen=True):
-    """A binary operation on numbers (section 30.7). A unary minus is ``0 - operand`` of the operand's type."""
+    """A binary operation on numbers (section 30.7). A unary minus is ``0 - operand``, the zero an I64 or F64 as the result."""
 
     operator: ArithmeticOperator
     left: Expression
@@ -161,10 +159,14 @@ class Compare(Struct, frozen=True):
 
 
 class Contains(Struct, frozen=True):
-    """``list contains item``."""
+    """``list contains item``, or where the container is a single String ``text contains part``: an exact substring."""
 
     container: Expression
     item: Expression
+
+
+class StartsWith(Contains, frozen=True):
+    """``text starts_with prefix``: the String ``container`` holds ``item`` at its start. Null on either side is not true."""
 
 
 class IsNull(Struct, frozen=True):

@@ -9,6 +9,12 @@ SOURCE_SIZE_BYTES_MAX = 4 * 1024 * 1024
 NESTING_DEPTH_MAX = 64
 """Blocks, lists, parentheses and calls that stand inside one another."""
 
+EXPRESSION_HEIGHT_MAX = 100
+"""Operations of arithmetic on the way from a result down to an operand: ``a + b + c`` has two."""
+
+CONDITION_TERMS_MAX = 10_000
+"""Conditions that one chain of ``and`` or ``or`` joins."""
+
 LIST_ELEMENTS_MAX = 10_000
 """Elements of a list literal; a parameter holds any number."""
 

@@ -9,50 +9,37 @@ from __future__ import annotations
 from typing import Literal
 
 from omnigraph.errors import ParseError
-from omnigraph.language import limits
-from omnigraph.language.catalog import Scalar
+from omnigraph.language.condition_parser import ConditionParser, is_condition_word
+from omnigraph.language.expression_parser import SIGNS
 from omnigraph.language.lexer import is_identifier, is_number, is_type_name, tokenize
 from omnigraph.language.query_tree import (
-    AGGREGATES,
-    FUNCTIONS,
-    TEXT_FUNCTIONS,
-    AccessNode,
+    AmountNode,
+    AssignedNode,
     AssignmentNode,
     BindingNode,
     CallNode,
     ClauseNode,
-    CompareNode,
-    CompareWord,
-    ConditionNode,
     DeleteNode,
     ExpressionNode,
     FilterNode,
     InsertNode,
-    ListNode,
-    LiteralNode,
     MatchNode,
     MutationBody,
     NegationNode,
-    NowNode,
+    OptionalNode,
     OrderingNode,
     ParameterNode,
-    PredicateNode,
     ProjectionNode,
     QueryDeclaration,
     QueryFile,
     ReadBody,
     StatementNode,
-    TextNode,
     TraversalNode,
     UpdateNode,
-    ValueNode,
     VariableNode,
     WordNode,
 )
-from omnigraph.language.token_reader import TokenReader
 
-_COMPARISONS: dict[str, CompareWord] = {"=": "=", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
-_OPERATORS: dict[str, CompareWord] = {**_COMPARISONS, "contains": "contains"}
 _STATEMENTS = frozenset(("insert", "update", "delete"))
 
 
@@ -61,16 +48,8 @@ def parse_queries(source: str) -> QueryFile:
     return _QueryParser(tokenize(source)).file()
 
 
-class _QueryParser(TokenReader):
-    __slots__ = ("depth",)
-
-    depth: int
-
-    def enter(self) -> None:
-        """Count one level of nesting; ``depth`` is counted down when the level ends."""
-        self.depth += 1
-        if self.depth > limits.NESTING_DEPTH_MAX:
-            raise self.tokens.error(f"nested too deeply: at most {limits.NESTING_DEPTH_MAX} levels", self.position)
+class _QueryParser(ConditionParser):
+    __slots__ = ()
 
     # --- queries ---
 
@@ -118,9 +97,11 @@ class _QueryParser(TokenReader):
     def unexpected_behind(self, body: ReadBody | MutationBody) -> ParseError:
         if isinstance(body, MutationBody):
             return self.unexpected("`insert`, `update`, `delete` or `}`")
-        if body.limit is not None:
+        if body.offset is not None or self.texts[self.position] in ("order", "limit"):
             return self.unexpected("`}`")
-        return self.unexpected("`limit` or `}`" if body.order else "`order`, `limit` or `}`")
+        if body.limit is not None:
+            return self.unexpected("`offset` or `}`")
+        return self.unexpected("`limit`, `offset` or `}`" if body.order else "`order`, `limit` or `}`")
 
     def metadata(self, query: str) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -156,13 +137,6 @@ class _QueryParser(TokenReader):
         nullable = self.accept("?")
         return ParameterNode(name, word, is_list, dimension, nullable, at, self.position)
 
-    def variable(self, what: str = "a variable such as `$x`") -> str:
-        text = self.texts[self.position]
-        if len(text) < 2 or text[0] != "$":
-            raise self.unexpected(what)
-        self.position += 1
-        return text[1:]
-
     # --- reads ---
 
     def read(self) -> ReadBody:
@@ -170,6 +144,7 @@ class _QueryParser(TokenReader):
         self.position += 1
         clauses = self.block()
         self.expect("return")
+        distinct = self.accept("distinct")
         self.expect("{")
         projections = [self.projection()]
         while not self.accept("}"):
@@ -182,8 +157,15 @@ class _QueryParser(TokenReader):
                 order.append(self.ordering())
             if not self.accept("}"):
                 raise self.unexpected("`,` or `}`")
-        limit = self.integer("the number of rows, an integer") if self.accept("limit") else None
-        return ReadBody(clauses, tuple(projections), tuple(order), limit, at, self.position)
+        limit = self.amount("rows") if self.accept("limit") else None
+        offset = self.amount("rows to skip") if self.accept("offset") else None
+        return ReadBody(clauses, tuple(projections), tuple(order), limit, at, self.position, distinct, offset)
+
+    def amount(self, of: str) -> AmountNode:
+        at = self.position
+        if self.texts[at][:1] == "$":
+            return VariableNode(self.variable(), at)
+        return self.integer(f"the number of {of}, an integer or a parameter")
 
     def block(self) -> tuple[ClauseNode, ...]:
         """Read ``{ clause … }``."""
@@ -191,9 +173,6 @@ class _QueryParser(TokenReader):
         self.enter()
         clauses = [self.clause()]
         while not self.accept("}"):
-            # A sign behind an operand is reserved for subtraction; it begins no clause there.
-            if self.texts[self.position] == "-" and isinstance(clauses[-1], FilterNode):
-                raise self.unexpected("a clause or `}`")
             clauses.append(self.clause())
         self.depth -= 1
         return tuple(clauses)
@@ -205,40 +184,35 @@ class _QueryParser(TokenReader):
             follows = self.texts[at + 1]
             if follows == ":":
                 return self.binding()
-            if is_identifier(follows) and self.is_traversal(at + 1):
+            if follows[:1] == "$" or (is_identifier(follows) and not is_condition_word(self.texts, at + 1)):
                 return self.traversal()
-        elif text == "not" and self.texts[at + 1] == "{":
+            if follows == "<" and is_identifier(self.texts[at + 2]) and self.texts[at + 3] == ">":
+                return self.traversal()
+        elif text in ("not", "optional") and self.texts[at + 1] == "{":
             self.position += 1
-            clauses = self.block()
-            return NegationNode(clauses, at, self.position)
-        condition = self.condition()
+            kind = NegationNode if text == "not" else OptionalNode
+            return kind(self.block(), at, self.position)
+        condition = self.condition("a clause or `}`")
         return FilterNode(condition, at, self.position)
-
-    def is_traversal(self, word: int) -> bool:
-        """Tell whether the word behind a variable is an edge: a traversal or a bound follows it.
-
-        ``$q contains $m`` is a traversal, ``$q contains "m"`` is not.
-        """
-        if self.texts[word] == "not":
-            return False
-        follows = self.texts[word + 1]
-        return self.texts[word] != "contains" or follows == "{" or follows[:1] == "$"
 
     def binding(self) -> BindingNode:
         at = self.position
         variable = self.variable()
         self.position += 1
         type_name = self.type_name("the name of a node type")
-        matches: list[MatchNode] = []
-        if self.accept("{"):
+        matches = self.matches() if self.accept("{") else ()
+        return BindingNode(variable, type_name, matches, at, self.position)
+
+    def matches(self) -> tuple[MatchNode, ...]:
+        """Read what stands behind ``{``, with its end."""
+        matches = [self.match()]
+        while not self.accept("}"):
+            if not self.accept(","):
+                raise self.unexpected("`,` or `}`")
+            if self.accept("}"):
+                break
             matches.append(self.match())
-            while not self.accept("}"):
-                if not self.accept(","):
-                    raise self.unexpected("`,` or `}`")
-                if self.accept("}"):
-                    break
-                matches.append(self.match())
-        return BindingNode(variable, type_name, tuple(matches), at, self.position)
+        return tuple(matches)
 
     def match(self) -> MatchNode:
         at = self.position
@@ -249,32 +223,36 @@ class _QueryParser(TokenReader):
     def traversal(self) -> TraversalNode:
         at = self.position
         left = self.variable()
-        edge = self.identifier("an edge")
+        name: str | None = None
+        if self.texts[self.position][:1] == "$":
+            name = self.variable()
+            if not self.accept(":"):
+                raise self.unexpected("an edge between the two variables, or `:` and the edge")
+        undirected = self.accept("<")
+        edge = self.identifier("an edge (its first letter in lower case)")
+        if edge == "not":
+            raise self.unexpected("an edge", self.position - 1)
+        if undirected:
+            self.expect(">")
         bounds: tuple[int, int | None] | None = None
-        if self.accept("{"):
-            minimum = self.integer("the smallest number of hops")
-            if not self.accept(","):
-                raise self.unexpected("`,`: hop bounds are written `{min,max}`")
-            maximum = None if self.texts[self.position] == "}" else self.integer("the largest number of hops")
-            self.expect("}")
-            bounds = (minimum, maximum)
+        if self.texts[self.position] == "{" and not is_identifier(self.texts[self.position + 1]):
+            bounds = self.bounds()
+        matches = self.matches() if self.accept("{") else ()
         right = self.variable("the variable at the end of the edge")
-        return TraversalNode(left, edge, right, bounds, at, self.position)
+        return TraversalNode(left, edge, right, bounds, at, self.position, name, undirected, matches)
 
-    def condition(self) -> ConditionNode:
-        at = self.position
-        left = self.expression("a clause or `}`")
-        operator = _OPERATORS.get(self.texts[self.position])
-        if operator is None:
-            if isinstance(left, CallNode) and left.function in TEXT_FUNCTIONS:
-                return TextNode(left, at)
-            raise self.unexpected("an operator")
+    def bounds(self) -> tuple[int, int | None]:
         self.position += 1
-        return CompareNode(operator, left, self.expression(), at)
+        minimum = self.integer("the smallest number of hops")
+        if not self.accept(","):
+            raise self.unexpected("`,`: hop bounds are written `{min,max}`")
+        maximum = None if self.texts[self.position] == "}" else self.integer("the largest number of hops")
+        self.expect("}")
+        return minimum, maximum
 
     def projection(self) -> ProjectionNode:
         at = self.position
-        expression = self.expression("an expression or `}`")
+        expression = self.sum("an expression or `}`")
         alias = self.identifier("the name of the column") if self.accept("as") else None
         end = self.position
         if not self.accept(",") and self.texts[end] == "-":
@@ -283,7 +261,7 @@ class _QueryParser(TokenReader):
 
     def ordering(self) -> OrderingNode:
         at = self.position
-        expression = self.expression()
+        expression = self.sum()
         direction: Literal["asc", "desc"] | None = None
         word = self.texts[self.position]
         if word in ("asc", "desc"):
@@ -292,122 +270,6 @@ class _QueryParser(TokenReader):
             self.position += 1
             direction = "asc" if word == "asc" else "desc"
         return OrderingNode(expression, direction, at, self.position)
-
-    # --- expressions ---
-
-    def expression(self, what: str = "an expression") -> ExpressionNode:
-        at = self.position
-        texts = self.texts
-        text = texts[at]
-        if text[:1] == "$":
-            variable = self.variable()
-            if texts[at + 1] == ".":
-                self.position += 1
-                return AccessNode(variable, self.identifier("the name of a property"), at)
-            return VariableNode(variable, at)
-        if is_identifier(text):
-            if texts[at + 1] == "(" and text not in ("date", "datetime"):
-                return self.call()
-            if text not in ("true", "false", "date", "datetime") or (text[0] == "d" and texts[at + 1] != "("):
-                self.position += 1
-                return WordNode(text, at)
-        return self.literal(what)
-
-    def call(self) -> ExpressionNode:
-        at = self.position
-        name = self.texts[at]
-        if name == "now":
-            return self.now()
-        if name not in FUNCTIONS:
-            raise self.unexpected("a function of the language")
-        self.enter()
-        self.position += 2
-        arguments: list[ExpressionNode] = []
-        if name in AGGREGATES:
-            arguments.append(self.expression())
-        elif name == "rrf":
-            arguments += [self.ranking(), self.next_ranking()]
-            if self.accept(","):
-                arguments.append(self.expression())
-        else:
-            if name == "nearest":
-                arguments.append(self.vector_access())
-            else:
-                arguments.append(self.expression())
-            self.expect(",")
-            arguments.append(self.expression())
-            if name == "fuzzy" and self.accept(","):
-                arguments.append(self.expression())
-        self.expect(")")
-        self.depth -= 1
-        return CallNode(name, tuple(arguments), at)
-
-    def next_ranking(self) -> ExpressionNode:
-        self.expect(",")
-        return self.ranking()
-
-    def ranking(self) -> ExpressionNode:
-        if self.texts[self.position] not in ("nearest", "bm25") or self.texts[self.position + 1] != "(":
-            raise self.unexpected("`nearest(…)` or `bm25(…)`")
-        return self.call()
-
-    def vector_access(self) -> AccessNode:
-        at = self.position
-        variable = self.variable("a property such as `$x.embedding`")
-        self.expect(".")
-        return AccessNode(variable, self.identifier("the name of a property"), at)
-
-    def now(self) -> NowNode:
-        at = self.position
-        self.position += 1
-        self.expect("(")
-        self.expect(")")
-        return NowNode(at)
-
-    def value(self) -> ValueNode:
-        """Read a literal, a variable or ``now()``."""
-        at = self.position
-        text = self.texts[at]
-        if text[:1] == "$":
-            return VariableNode(self.variable(), at)
-        if text == "now":
-            return self.now()
-        return self.literal("a value")
-
-    def literal(self, what: str) -> LiteralNode | ListNode:
-        at = self.position
-        text = self.texts[at]
-        if text[:1] == '"':
-            return LiteralNode(self.string(), Scalar.STRING, at)
-        if is_number(text) or text == "-":
-            number = self.number()
-            return LiteralNode(number, Scalar.I64 if isinstance(number, int) else Scalar.F64, at)
-        if text == "[":
-            return self.list()
-        if text in ("true", "false"):
-            self.position += 1
-            return LiteralNode(text == "true", Scalar.BOOL, at)
-        if text in ("date", "datetime"):
-            self.position += 1
-            self.expect("(")
-            moment = self.string()
-            self.expect(")")
-            return LiteralNode(moment, Scalar.DATE if text == "date" else Scalar.DATETIME, at)
-        raise self.unexpected(what)
-
-    def list(self) -> ListNode:
-        at = self.position
-        self.enter()
-        self.position += 1
-        items: list[LiteralNode | ListNode] = []
-        if not self.accept("]"):
-            items.append(self.literal("a literal"))
-            while self.accept(","):
-                items.append(self.literal("a literal"))
-            if not self.accept("]"):
-                raise self.unexpected("`,` or `]`")
-        self.depth -= 1
-        return ListNode(tuple(items), at)
 
     # --- mutations ---
 
@@ -455,16 +317,33 @@ class _QueryParser(TokenReader):
             at = self.position
             name = self.identifier("the name of a property")
             self.expect(":")
-            assignments.append(AssignmentNode(name, self.value(), at))
+            assignments.append(AssignmentNode(name, self.assigned(), at))
             self.accept(",")
             if self.accept("}"):
                 return tuple(assignments)
 
-    def predicate(self) -> PredicateNode:
+    def assigned(self, what: str = "a value") -> AssignedNode:
+        """Read a value: one of 22.5, a property of the row, or arithmetic over both."""
+        value: ExpressionNode = self.assigned_operand(what)
+        if self.texts[self.position] in SIGNS:
+            value = self.arithmetic(value, self.assigned_operand)
+        return value  # type: ignore[return-value]  # the rules of operands give no others
+
+    def assigned_operand(self, what: str) -> ExpressionNode:
         at = self.position
-        name = self.identifier("the name of a property")
-        operator = _COMPARISONS.get(self.texts[self.position])
-        if operator is None:
-            raise self.unexpected("a comparison")
-        self.position += 1
-        return PredicateNode(name, operator, self.value(), at)
+        text = self.texts[at]
+        self.height = 0
+        if text == "(":
+            return self.parenthesis(self.assigned)
+        if text == "-" and not is_number(self.texts[at + 1]):
+            return self.negative(self.assigned, self.assigned_value)
+        return self.assigned_value(what)
+
+    def assigned_value(self, what: str) -> ExpressionNode:
+        at = self.position
+        text = self.texts[at]
+        is_value = text in ("true", "false") or (text in ("now", "date", "datetime") and self.texts[at + 1] == "(")
+        if is_identifier(text) and not is_value:
+            self.position += 1
+            return WordNode(text, at)
+        return self.value(what)

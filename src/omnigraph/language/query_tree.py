@@ -13,7 +13,9 @@ from msgspec import Struct
 from omnigraph.language.catalog import Scalar
 from omnigraph.language.lexer import Tokens
 
-CompareWord = Literal["=", "!=", "<", "<=", ">", ">=", "contains"]
+CompareWord = Literal["=", "!=", "<", "<=", ">", ">=", "contains", "starts_with"]
+ArithmeticSign = Literal["+", "-", "*", "/", "%"]
+LogicWord = Literal["and", "or"]
 AGGREGATES = frozenset(("count", "sum", "avg", "min", "max"))
 TEXT_FUNCTIONS = frozenset(("search", "fuzzy", "match_text"))
 RANKINGS = frozenset(("nearest", "bm25", "rrf"))
@@ -53,6 +55,13 @@ class AccessNode(Struct, frozen=True):
     at: int = 0
 
 
+class WholeNode(Struct, frozen=True):
+    """``$x.*``."""
+
+    variable: str
+    at: int = 0
+
+
 class NowNode(Struct, frozen=True):
     """``now()``."""
 
@@ -60,22 +69,51 @@ class NowNode(Struct, frozen=True):
 
 
 class CallNode(Struct, frozen=True):
-    """A function of the language and its arguments."""
+    """A function of the language and its arguments. ``count(*)`` has none."""
 
     function: str
     arguments: tuple[ExpressionNode, ...]
     at: int = 0
+    distinct: bool = False
 
 
 class WordNode(Struct, frozen=True):
-    """A bare word: the alias of a projection."""
+    """A bare word: in a read the alias of a projection, in a mutation a property of the row."""
 
     text: str
     at: int = 0
 
 
-ExpressionNode: TypeAlias = LiteralNode | ListNode | VariableNode | AccessNode | NowNode | CallNode | WordNode
+class ArithmeticNode(Struct, frozen=True):
+    """``left operator right``. Equal operators lean to the left; parentheses are not part of a tree."""
+
+    operator: ArithmeticSign
+    left: ExpressionNode
+    right: ExpressionNode
+    at: int = 0
+
+
+class NegativeNode(Struct, frozen=True):
+    """``-operand``, but for a sign in front of digits: that belongs to the literal."""
+
+    operand: ExpressionNode
+    at: int = 0
+
+
+ExpressionNode: TypeAlias = (
+    LiteralNode
+    | ListNode
+    | VariableNode
+    | AccessNode
+    | WholeNode
+    | NowNode
+    | CallNode
+    | WordNode
+    | ArithmeticNode
+    | NegativeNode
+)
 ValueNode: TypeAlias = LiteralNode | ListNode | VariableNode | NowNode
+AssignedNode: TypeAlias = ValueNode | WordNode | ArithmeticNode | NegativeNode
 
 
 # --- conditions --------------------------------------------------------------------------------------------------------
@@ -97,14 +135,55 @@ class TextNode(Struct, frozen=True):
     at: int = 0
 
 
-ConditionNode: TypeAlias = CompareNode | TextNode
+class NullTestNode(Struct, frozen=True):
+    """``operand is null``, or with ``negated`` ``operand is not null``."""
+
+    operand: ExpressionNode
+    negated: bool = False
+    at: int = 0
+
+
+class MembershipNode(Struct, frozen=True):
+    """``operand in container``, or with ``negated`` ``operand not in container``."""
+
+    operand: ExpressionNode
+    container: ListNode | VariableNode | AccessNode | WholeNode
+    negated: bool = False
+    at: int = 0
+
+
+class PredicateNode(Struct, frozen=True):
+    """``prop operator value``, in mutations only."""
+
+    property_name: str
+    operator: CompareWord
+    value: ValueNode
+    at: int = 0
+
+
+class LogicNode(Struct, frozen=True):
+    """Two conditions or more, joined by one word."""
+
+    operator: LogicWord
+    items: tuple[ConditionNode, ...]
+    at: int = 0
+
+
+class NotNode(Struct, frozen=True):
+    """``not condition``."""
+
+    item: ConditionNode
+    at: int = 0
+
+
+ConditionNode: TypeAlias = CompareNode | TextNode | NullTestNode | MembershipNode | PredicateNode | LogicNode | NotNode
 
 
 # --- clauses -----------------------------------------------------------------------------------------------------------
 
 
 class MatchNode(Struct, frozen=True):
-    """``prop: value`` in the braces of a binding."""
+    """``prop: value`` in the braces of a binding or a traversal."""
 
     property_name: str
     value: ValueNode
@@ -122,7 +201,10 @@ class BindingNode(Struct, frozen=True):
 
 
 class TraversalNode(Struct, frozen=True):
-    """``$a edge{min,max} $b``. ``bounds`` is None when none are written; a missing maximum is None."""
+    """``$a $e:edge{min,max}{prop: value} $b``, with ``undirected`` ``$a <edge> $b``.
+
+    ``bounds`` is None when none are written; a missing maximum is None. ``variable`` is the edge's name, if it has one.
+    """
 
     left: str
     edge: str
@@ -130,6 +212,9 @@ class TraversalNode(Struct, frozen=True):
     bounds: tuple[int, int | None] | None = None
     at: int = 0
     end: int = 0
+    variable: str | None = None
+    undirected: bool = False
+    matches: tuple[MatchNode, ...] = ()
 
 
 class FilterNode(Struct, frozen=True):
@@ -148,7 +233,15 @@ class NegationNode(Struct, frozen=True):
     end: int = 0
 
 
-ClauseNode: TypeAlias = BindingNode | TraversalNode | FilterNode | NegationNode
+class OptionalNode(Struct, frozen=True):
+    """``optional { … }``."""
+
+    clauses: tuple[ClauseNode, ...]
+    at: int = 0
+    end: int = 0
+
+
+ClauseNode: TypeAlias = BindingNode | TraversalNode | FilterNode | NegationNode | OptionalNode
 
 
 # --- queries -----------------------------------------------------------------------------------------------------------
@@ -184,31 +277,27 @@ class OrderingNode(Struct, frozen=True):
     end: int = 0
 
 
+AmountNode: TypeAlias = int | VariableNode
+
+
 class ReadBody(Struct, frozen=True):
-    """``match { … } return { … } order { … } limit n``."""
+    """``match { … } return distinct { … } order { … } limit n offset m``."""
 
     clauses: tuple[ClauseNode, ...]
     projections: tuple[ProjectionNode, ...]
     order: tuple[OrderingNode, ...] = ()
-    limit: int | None = None
+    limit: AmountNode | None = None
     at: int = 0
     end: int = 0
+    distinct: bool = False
+    offset: AmountNode | None = None
 
 
 class AssignmentNode(Struct, frozen=True):
     """``prop: value`` in an insert or update."""
 
     property_name: str
-    value: ValueNode
-    at: int = 0
-
-
-class PredicateNode(Struct, frozen=True):
-    """``prop operator value`` behind ``where``."""
-
-    property_name: str
-    operator: CompareWord
-    value: ValueNode
+    value: AssignedNode
     at: int = 0
 
 
@@ -226,7 +315,7 @@ class UpdateNode(Struct, frozen=True):
 
     type_name: str
     assignments: tuple[AssignmentNode, ...]
-    predicate: PredicateNode
+    predicate: ConditionNode
     at: int = 0
     end: int = 0
 
@@ -235,7 +324,7 @@ class DeleteNode(Struct, frozen=True):
     """``delete T where …``."""
 
     type_name: str
-    predicate: PredicateNode
+    predicate: ConditionNode
     at: int = 0
     end: int = 0
 

@@ -45,22 +45,37 @@ class Context:
 
 
 class Scope:
-    """The variables of a block, seen through those of the blocks around it."""
+    """The variables of a block, seen through those of the blocks around it.
 
-    __slots__ = ("own", "parent")
+    ``own`` holds what the block binds itself, ``attached`` what its optional blocks bind, which may be unbound.
+    """
+
+    __slots__ = ("attached", "own", "parent")
 
     def __init__(self, parent: Scope | None = None) -> None:
         self.parent = parent
         self.own: dict[str, Variable] = {}
+        self.attached: dict[str, Variable] = {}
 
     def find(self, name: str) -> Variable | None:
         scope: Scope | None = self
         while scope is not None:
-            found = scope.own.get(name)
+            found = scope.own.get(name) or scope.attached.get(name)
             if found is not None:
                 return found
             scope = scope.parent
         return None
+
+    def is_optional(self, name: str) -> bool:
+        """Tell whether a variable may be unbound here."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.own:
+                return False
+            if name in scope.attached:
+                return True
+            scope = scope.parent
+        return False
 
 
 def compatible(left: PropertyType, right: PropertyType) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from omnigraph.language.catalog import PropertyType, Scalar
 from omnigraph.language.checked import (
     Aggregate,
@@ -18,24 +20,25 @@ from omnigraph.language.checked import (
     Rrf,
     TextFunction,
     TextMatch,
-    WholeRef,
 )
+from omnigraph.language.checker.arithmetic import check_arithmetic
 from omnigraph.language.checker.context import BOOL, DATETIME, F64, I64, Context, Scope
 from omnigraph.language.checker.literals import check_literal, floats
+from omnigraph.language.checker.operands import Typed, describe, holds_aggregate
 from omnigraph.language.query_tree import (
     AGGREGATES,
     TEXT_FUNCTIONS,
     AccessNode,
+    ArithmeticNode,
     CallNode,
     ExpressionNode,
     ListNode,
     LiteralNode,
+    NegativeNode,
     NowNode,
     VariableNode,
+    WholeNode,
 )
-
-Typed = tuple[Expression, PropertyType | None]
-"""An expression and its type; entities and aliases have none."""
 
 
 def check_expression(context: Context, scope: Scope, node: ExpressionNode) -> Typed:
@@ -52,6 +55,10 @@ def check_expression(context: Context, scope: Scope, node: ExpressionNode) -> Ty
         return Now(), DATETIME
     if isinstance(node, CallNode):
         return _check_call(context, scope, node)
+    if isinstance(node, (ArithmeticNode, NegativeNode)):
+        return check_arithmetic(context, node, lambda operand: check_expression(context, scope, operand))
+    if isinstance(node, WholeNode):
+        raise context.error(f"X8: `${node.variable}.*` may only be returned", node.at)
     return AliasRef(node.text), None
 
 
@@ -63,16 +70,10 @@ def check_access(context: Context, scope: Scope, node: AccessNode) -> PropertyRe
     found = context.entity(variable).properties.get(node.property_name)
     if found is None:
         raise context.error(f"T6: type `{variable.type_name}` has no property `{node.property_name}`", node.at)
-    return PropertyRef(node.variable, node.property_name, found.type)
-
-
-def describe(expression: Expression, type_: PropertyType | None) -> str:
-    """Return the words for an operand in an error text."""
-    if isinstance(expression, (EntityRef, WholeRef)):
-        return f"{expression.kind} `{expression.type_name}`"
-    if type_ is None or isinstance(expression, Aggregate):
-        return "aggregate"
-    return str(type_)
+    type_ = found.type
+    if not type_.nullable and scope.is_optional(node.variable):
+        type_ = replace(type_, nullable=True)
+    return PropertyRef(node.variable, node.property_name, type_)
 
 
 def _check_variable(context: Context, scope: Scope, node: VariableNode) -> Typed:
@@ -104,13 +105,17 @@ def _check_call(context: Context, scope: Scope, node: CallNode) -> Typed:
 
 def _check_aggregate(context: Context, scope: Scope, node: CallNode) -> Aggregate:
     function: AggregateFunction = node.function  # type: ignore[assignment]  # the caller has looked
+    if not node.arguments:
+        return Aggregate("count", None, False, I64)
     argument, type_ = check_expression(context, scope, node.arguments[0])
-    if isinstance(argument, Aggregate):
+    if holds_aggregate(argument):
         raise context.error("T8: aggregates cannot be nested", node.at)
     if isinstance(argument, (TextMatch, Nearest, Bm25, Rrf)):
         raise context.error(f"T8: {function} cannot be taken of a search function", node.at)
     if function == "count":
-        return Aggregate("count", argument, False, I64)
+        if node.distinct and type_ is not None and type_.scalar in (Scalar.VECTOR, Scalar.BLOB):
+            raise context.error(f"X3: distinct cannot compare {type_}", node.at)
+        return Aggregate("count", argument, node.distinct, I64)
     numeric = type_ is not None and type_.scalar.is_numeric and not type_.is_list
     if function in ("sum", "avg"):
         if not numeric:
@@ -144,11 +149,20 @@ def _check_text_field(context: Context, scope: Scope, node: CallNode) -> Propert
     problem = f"{_rule(node.function)}: {node.function} field must be String"
     at = node.arguments[0].at
     field, type_ = check_expression(context, scope, node.arguments[0])
+    _refuse_edge(context, scope, field, at)
     if type_ is None or type_.scalar is not Scalar.STRING or type_.is_list:
         raise context.error(f"{problem}, got {describe(field, type_)}", at)
     if not isinstance(field, PropertyRef):
         raise context.error(f"{problem} property of a bound variable, such as `$x.title`", at)
     return field
+
+
+def _refuse_edge(context: Context, scope: Scope, field: Expression, at: int) -> None:
+    """Refuse an edge in a search function: only nodes are searched."""
+    if isinstance(field, (PropertyRef, EntityRef)):
+        variable = scope.find(field.variable)
+        if variable is not None and variable.kind == "edge":
+            raise context.error(f"T23: edge binding `${field.variable}` cannot be used in a search function", at)
 
 
 def _check_text_query(context: Context, scope: Scope, node: CallNode) -> Constant | ParameterRef:
@@ -179,6 +193,7 @@ def _check_nearest(context: Context, scope: Scope, node: CallNode) -> Nearest:
     access = node.arguments[0]
     assert isinstance(access, AccessNode)
     field = check_access(context, scope, access)
+    _refuse_edge(context, scope, field, access.at)
     dimension = field.type.dimension
     if dimension is None:
         variable = scope.find(field.variable)

@@ -5,29 +5,45 @@ from __future__ import annotations
 from omnigraph.errors import BadRequest
 from omnigraph.language.catalog import EdgeType, NodeType, Property, Scalar
 from omnigraph.language.checked import (
+    And,
     Assignment,
     Compare,
+    Condition,
     Delete,
     EntityKind,
     Expression,
     Insert,
+    IsNull,
     MutationQuery,
+    Not,
+    Or,
     Parameter,
     PropertyRef,
     Statement,
     Update,
 )
+from omnigraph.language.checker.assignments import check_assignment
 from omnigraph.language.checker.context import STRING, Context
-from omnigraph.language.checker.values import check_assignment, check_comparison
+from omnigraph.language.checker.membership import check_listed, check_membership
+from omnigraph.language.checker.values import check_comparison, check_value
 from omnigraph.language.query_tree import (
     AssignmentNode,
+    ConditionNode,
     DeleteNode,
+    ExpressionNode,
     InsertNode,
+    ListNode,
+    LogicNode,
+    MembershipNode,
     MutationBody,
+    NotNode,
+    NullTestNode,
     PredicateNode,
     QueryDeclaration,
     StatementNode,
     UpdateNode,
+    VariableNode,
+    WordNode,
 )
 
 _ENDPOINTS = {"from": "src", "to": "dst"}
@@ -83,7 +99,7 @@ def _check_statement(context: Context, node: StatementNode) -> Statement:
 
 
 def _check_node_insert(context: Context, node: InsertNode, entity: NodeType) -> Insert:
-    assignments = _check_assignments(context, node.assignments, entity)
+    assignments = _check_assignments(context, node.assignments, entity, None)
     _check_complete(context, node, entity, assignments)
     return Insert("node", entity.name, tuple(assignments.values()))
 
@@ -96,8 +112,8 @@ def _check_edge_insert(context: Context, node: InsertNode, entity: EdgeType) -> 
             others.append(each)
             continue
         _refuse_duplicate(context, each, each.property_name in ends)
-        ends[each.property_name] = check_assignment(context, each.property_name, STRING, each.value)
-    assignments = _check_assignments(context, tuple(others), entity)
+        ends[each.property_name] = check_assignment(context, None, each.property_name, STRING, each.value)
+    assignments = _check_assignments(context, tuple(others), entity, None)
     for end in _ENDPOINTS:
         if end not in ends:
             raise context.error(f"T12: insert for `{entity.name}` must provide required endpoint `{end}`", node.at, node.end)
@@ -121,14 +137,15 @@ def _check_complete(
 
 
 def _check_assignments(
-    context: Context, nodes: tuple[AssignmentNode, ...], entity: NodeType | EdgeType
+    context: Context, nodes: tuple[AssignmentNode, ...], entity: NodeType | EdgeType, row: NodeType | None
 ) -> dict[str, Assignment]:
+    """Check assignments to a type. ``row`` is the type of the row that they may read, None for an insert."""
     assignments: dict[str, Assignment] = {}
     for node in nodes:
         name = node.property_name
         found = _property(context, entity, name, node.at)
         _refuse_duplicate(context, node, name in assignments)
-        value = check_assignment(context, name, found.type, node.value)
+        value = check_assignment(context, row, name, found.type, node.value)
         assignments[name] = Assignment(name, found.type, value)
     return assignments
 
@@ -142,7 +159,7 @@ def _refuse_duplicate(context: Context, node: AssignmentNode, duplicate: bool) -
 
 
 def _check_update(context: Context, node: UpdateNode, entity: NodeType) -> Update:
-    assignments = _check_assignments(context, node.assignments, entity)
+    assignments = _check_assignments(context, node.assignments, entity, entity)
     for each in node.assignments:
         if each.property_name in entity.key:
             problem = f"cannot update @key property '{each.property_name}' — delete and re-insert instead"
@@ -155,17 +172,41 @@ def _check_delete(context: Context, node: DeleteNode, entity: NodeType | EdgeTyp
     return Delete(kind, entity.name, _check_predicate(context, node.predicate, entity))
 
 
-def _check_predicate(context: Context, node: PredicateNode, entity: NodeType | EdgeType) -> Compare:
-    name = node.property_name
-    if isinstance(entity, EdgeType) and name in _ENDPOINTS:
-        column, type_ = _ENDPOINTS[name], STRING
-    else:
-        column, type_ = name, _property(context, entity, name, node.at).type
-    if type_.scalar is Scalar.BLOB:
-        raise context.error(f"T11: blob property `{name}` cannot be used in WHERE predicates", node.at)
-    value = check_comparison(context, name, type_, node.value)
-    assert node.operator != "contains"  # the grammar of predicates has comparisons only
-    return Compare(node.operator, PropertyRef("", column, type_), value)
+def _check_predicate(context: Context, node: ConditionNode, entity: NodeType | EdgeType) -> Condition:
+    if isinstance(node, LogicNode):
+        items = tuple(_check_predicate(context, item, entity) for item in node.items)
+        return And(items) if node.operator == "and" else Or(items)
+    if isinstance(node, NotNode):
+        return Not(_check_predicate(context, node.item, entity))
+    if isinstance(node, NullTestNode):
+        return IsNull(_column(context, node.operand, entity), node.negated)
+    if isinstance(node, MembershipNode):
+        operand = _column(context, node.operand, entity)
+        _refuse_blob(context, operand, node.at)
+        if isinstance(node.container, ListNode):
+            return check_listed(context, (operand, operand.type), node.container, node.negated, node.at)
+        assert isinstance(node.container, VariableNode)  # the grammar of predicates has no other containers
+        container = check_value(context, node.container, in_mutation=True)
+        return check_membership(context, (operand, operand.type), container, node.negated, node.at)
+    assert isinstance(node, PredicateNode)  # the grammar of mutations has no other tests
+    column = _column(context, WordNode(node.property_name, node.at), entity)
+    _refuse_blob(context, column, node.at)
+    value = check_comparison(context, node.property_name, column.type, node.value)
+    assert node.operator != "contains" and node.operator != "starts_with"  # the grammar of predicates has comparisons only
+    return Compare(node.operator, column, value)
+
+
+def _column(context: Context, node: ExpressionNode, entity: NodeType | EdgeType) -> PropertyRef:
+    """Return what a bare name of a predicate means: a property of the row, on an edge also one of its ends."""
+    assert isinstance(node, WordNode)
+    if isinstance(entity, EdgeType) and node.text in _ENDPOINTS:
+        return PropertyRef("", _ENDPOINTS[node.text], STRING)
+    return PropertyRef("", node.text, _property(context, entity, node.text, node.at).type)
+
+
+def _refuse_blob(context: Context, column: PropertyRef, at: int) -> None:
+    if column.type.scalar is Scalar.BLOB:
+        raise context.error(f"T11: blob property `{column.property_name}` cannot be used in WHERE predicates", at)
 
 
 def _property(context: Context, entity: NodeType | EdgeType, name: str, at: int) -> Property:

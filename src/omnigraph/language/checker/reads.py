@@ -1,30 +1,33 @@
-"""Reads: what they return, in which order, and how much of it."""
+"""Reads: what they return, grouped or not, and how much of it."""
 
 from __future__ import annotations
 
+from omnigraph.language.catalog import PropertyType, Scalar
 from omnigraph.language.checked import (
     Aggregate,
     AliasRef,
-    Bm25,
+    Amount,
+    Arithmetic,
     Constant,
     EntityRef,
     Expression,
-    Nearest,
     Now,
-    OrderKey,
     Parameter,
     ParameterRef,
     Projection,
     PropertyRef,
     ReadQuery,
-    Rrf,
     TextMatch,
     WholeRef,
 )
 from omnigraph.language.checker.blocks import check_block
 from omnigraph.language.checker.context import STRING, Context, Scope
 from omnigraph.language.checker.expressions import check_expression
-from omnigraph.language.query_tree import ProjectionNode, QueryDeclaration, ReadBody
+from omnigraph.language.checker.operands import describe, holds_aggregate, names_property
+from omnigraph.language.checker.order import bare_edge, check_order
+from omnigraph.language.query_tree import AmountNode, ProjectionNode, QueryDeclaration, ReadBody, WholeNode
+
+_OPTIONAL_STRING = PropertyType(Scalar.STRING, nullable=True)
 
 
 def check_read_body(
@@ -33,24 +36,81 @@ def check_read_body(
     """Check a read."""
     block, scope = check_block(context, body.clauses)
     projections = tuple(_check_projection(context, scope, node) for node in body.projections)
-    aggregating = any(isinstance(each.expression, Aggregate) for each in projections)
+    aggregating = any(holds_aggregate(each.expression) for each in projections)
     if aggregating:
-        for node, each in zip(body.projections, projections, strict=True):
-            if not isinstance(each.expression, (Aggregate, PropertyRef, EntityRef, ParameterRef)):
-                problem = "T9: non-aggregate expressions in an aggregate query must be property accesses or variables"
-                raise context.error(problem, node.at, node.end)
-    order = _check_order(context, scope, body, projections)
+        _check_groups(context, body, projections)
+    if body.distinct:
+        _check_distinct(context, body, projections)
+    order = check_order(context, scope, body, projections, aggregating)
     return ReadQuery(
         declaration.name,
         parameters,
         block,
         projections,
         aggregating,
-        order=order,
-        limit=body.limit,
-        description=declaration.description,
-        instruction=declaration.instruction,
+        body.distinct,
+        order,
+        None if body.limit is None else _check_amount(context, "limit", body.limit),
+        None if body.offset is None else _check_amount(context, "offset", body.offset),
+        declaration.description,
+        declaration.instruction,
     )
+
+
+def _check_amount(context: Context, word: str, node: AmountNode) -> Amount:
+    if isinstance(node, int):
+        return node
+    type_ = context.parameters.get(node.name)
+    if type_ is None:
+        problem = f"variable `${node.name}` is not bound: {word} takes an integer or a declared query parameter"
+        raise context.error(problem, node.at)
+    if not type_.scalar.is_integer or type_.is_list:
+        raise context.error(f"{word} must be an integer parameter, got {type_}", node.at)
+    return ParameterRef(node.name, type_)
+
+
+# --- groups ------------------------------------------------------------------------------------------------------------
+
+
+def _check_groups(context: Context, body: ReadBody, projections: tuple[Projection, ...]) -> None:
+    """Check that every column of an aggregating read is a group key, or made of aggregates, group keys and constants."""
+    keys: list[Expression] = []
+    for node, each in zip(body.projections, projections, strict=True):
+        expression = each.expression
+        if isinstance(expression, WholeRef):
+            raise context.error(f"X8: `${expression.variable}.*` may only be returned", node.at, node.end)
+        if not holds_aggregate(expression):
+            keys.append(expression)
+    for node, each in zip(body.projections, projections, strict=True):
+        expression = each.expression
+        good = _is_grouped(expression, keys) if holds_aggregate(expression) else _is_group_key(expression)
+        if not good:
+            problem = "T9: non-aggregate expressions in an aggregate query must be property accesses or variables"
+            raise context.error(problem, node.at, node.end)
+
+
+def _is_group_key(expression: Expression) -> bool:
+    if isinstance(expression, Arithmetic):
+        return names_property(expression)
+    return isinstance(expression, (PropertyRef, EntityRef, ParameterRef))
+
+
+def _is_grouped(expression: Expression, keys: list[Expression]) -> bool:
+    if isinstance(expression, (Aggregate, Constant, ParameterRef)) or expression in keys:
+        return True
+    if not isinstance(expression, Arithmetic):
+        return False
+    return _is_grouped(expression.left, keys) and _is_grouped(expression.right, keys)
+
+
+def _check_distinct(context: Context, body: ReadBody, projections: tuple[Projection, ...]) -> None:
+    for node, each in zip(body.projections, projections, strict=True):
+        if each.type is None or each.type.scalar is Scalar.VECTOR:
+            problem = f"X3: distinct cannot compare {describe(each.expression, each.type)}"
+            raise context.error(problem, node.at, node.end)
+
+
+# --- projections -------------------------------------------------------------------------------------------------------
 
 
 def column_name(expression: Expression) -> str:
@@ -75,41 +135,21 @@ def column_name(expression: Expression) -> str:
 
 
 def _check_projection(context: Context, scope: Scope, node: ProjectionNode) -> Projection:
+    if isinstance(node.expression, WholeNode):
+        whole = _check_whole(context, scope, node.expression)
+        return Projection(whole, node.alias or column_name(whole), None, node.alias)
     expression, type_ = check_expression(context, scope, node.expression)
     if isinstance(expression, EntityRef):
-        type_ = STRING
+        if expression.kind == "edge":
+            raise bare_edge(context, expression.variable, node.at)
+        type_ = _OPTIONAL_STRING if scope.is_optional(expression.variable) else STRING
+    if isinstance(expression, Arithmetic) and node.alias is None:
+        raise context.error("X2: an expression in return needs a name; write `as <name>`", node.at, node.end)
     return Projection(expression, node.alias or column_name(expression), type_, node.alias)
 
 
-def _check_order(context: Context, scope: Scope, body: ReadBody, projections: tuple[Projection, ...]) -> tuple[OrderKey, ...]:
-    """Check the ordering keys. What only the run can tell, an unknown alias for one, passes."""
-    keys: list[OrderKey] = []
-    for number, node in enumerate(body.order):
-        expression, _ = check_expression(context, scope, node.expression)
-        ranks = isinstance(expression, (Nearest, Bm25, Rrf))
-        if isinstance(expression, TextMatch):
-            raise context.error(f"unsupported ordering expression: {expression.function} ranks nothing", node.at)
-        if ranks and number > 0:
-            raise context.error("unsupported ordering expression: a ranking stands first", node.at, node.end)
-        keys.append(OrderKey(expression, node.direction == "desc" and not ranks))
-    _check_ranking(context, body, keys, projections)
-    return tuple(keys)
-
-
-def _check_ranking(context: Context, body: ReadBody, keys: list[OrderKey], projections: tuple[Projection, ...]) -> None:
-    aliases = {each.alias: each.expression for each in projections if each.alias is not None}
-    if any(isinstance(key.expression, Nearest) for key in keys):
-        for key, node in zip(keys, body.order, strict=True):
-            if isinstance(key.expression, AliasRef):
-                problem = "T18: alias-based ordering is not supported together with nearest in phase 1"
-                raise context.error(problem, node.at, node.end)
-    if body.limit is not None:
-        return
-    for key, node in zip(keys, body.order, strict=True):
-        expression = key.expression
-        if isinstance(expression, AliasRef):
-            expression = aliases.get(expression.name, expression)
-        if isinstance(expression, Rrf):
-            raise context.error("T21: rrf ordering requires a limit clause", node.at, node.end)
-        if isinstance(expression, Nearest):
-            raise context.error("T17: nearest ordering requires a limit clause", node.at, node.end)
+def _check_whole(context: Context, scope: Scope, node: WholeNode) -> WholeRef:
+    variable = scope.find(node.variable)
+    if variable is None:
+        raise context.error(f"T6: variable `${node.variable}` is not bound", node.at)
+    return WholeRef(variable.name, variable.kind, variable.type_name)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NoReturn
 
-from omnigraph.language.catalog import PropertyType, Scalar
-from omnigraph.language.checked import Constant, Now, ParameterRef
+from omnigraph.language.catalog import Property, PropertyType, Scalar
+from omnigraph.language.checked import Constant, Expression, Now, ParameterRef, PropertyMatch
 from omnigraph.language.checker.context import DATETIME, Context, compatible, is_plain
-from omnigraph.language.checker.literals import check_literal, floats
-from omnigraph.language.query_tree import NowNode, ValueNode, VariableNode
+from omnigraph.language.checker.literals import check_literal
+from omnigraph.language.query_tree import MatchNode, NowNode, ValueNode, VariableNode
 
 CheckedValue = Constant | ParameterRef | Now
 
@@ -30,7 +31,22 @@ def check_value(context: Context, node: ValueNode, in_mutation: bool) -> tuple[C
     return constant, constant.type
 
 
-def check_match(
+def check_matches(
+    context: Context, owner: str, properties: Mapping[str, Property], nodes: tuple[MatchNode, ...]
+) -> tuple[PropertyMatch, ...]:
+    """Check ``{ prop: value, … }`` on a node or an edge of the type ``owner``."""
+    matches: list[PropertyMatch] = []
+    for node in nodes:
+        name = node.property_name
+        found = properties.get(name)
+        if found is None:
+            raise context.error(f"T2: type `{owner}` has no property `{name}`", node.at)
+        value, membership = _check_match(context, owner, name, found.type, node.value)
+        matches.append(PropertyMatch(name, found.type, value, membership))
+    return tuple(matches)
+
+
+def _check_match(
     context: Context, owner: str, name: str, property_type: PropertyType, node: ValueNode
 ) -> tuple[CheckedValue, bool]:
     """Check ``prop: value`` of a binding. Return the value, and whether it asks for membership in a list."""
@@ -58,7 +74,7 @@ def check_match(
 
 
 def check_scalar(
-    context: Context, name: str, property_type: PropertyType, value: CheckedValue, type_: PropertyType, at: int
+    context: Context, name: str, property_type: PropertyType, value: Expression, type_: PropertyType, at: int
 ) -> None:
     """Check that a value can be compared with, or assigned to, a property that is no list, vector or Blob."""
     if not is_plain(type_) or not compatible(type_, property_type):
@@ -66,24 +82,6 @@ def check_scalar(
     values = property_type.enum_values
     if values is not None and isinstance(value, Constant) and value.value not in values:
         raise context.error(f"T3: property `{name}` expects one of [{', '.join(values)}], got '{value.value}'", at)
-
-
-def check_assignment(context: Context, name: str, property_type: PropertyType, node: ValueNode) -> CheckedValue:
-    """Check ``prop: value`` of an insert or update. A constant is brought to the kind of the property."""
-    value, type_ = check_value(context, node, in_mutation=True)
-    if property_type.scalar is Scalar.VECTOR:
-        return _check_vector(context, name, property_type, value, type_, node.at)
-    if property_type.scalar is Scalar.BLOB:
-        if isinstance(value, ParameterRef) and not type_.is_list and type_.scalar in (Scalar.BLOB, Scalar.STRING):
-            return value
-        refuse_value(context, name, property_type, value, type_, node.at)
-    if property_type.is_list:
-        is_empty = isinstance(value, Constant) and value.value == ()
-        if not type_.is_list or not (is_empty or compatible(type_, property_type)):
-            refuse_value(context, name, property_type, value, type_, node.at)
-    else:
-        check_scalar(context, name, property_type, value, type_, node.at)
-    return _fitted(value, property_type) if isinstance(value, Constant) else value
 
 
 def check_comparison(context: Context, name: str, property_type: PropertyType, node: ValueNode) -> CheckedValue:
@@ -99,43 +97,9 @@ def check_comparison(context: Context, name: str, property_type: PropertyType, n
 
 
 def refuse_value(
-    context: Context, name: str, property_type: PropertyType, value: CheckedValue, type_: PropertyType, at: int
+    context: Context, name: str, property_type: PropertyType, value: Expression, type_: PropertyType, at: int
 ) -> NoReturn:
     """Raise the error for a value of another type than the property's."""
     if isinstance(value, Constant):
         raise context.error(f"T3: property `{name}` has type {property_type} but got {type_}", at)
     raise context.error(f"T7: cannot assign/compare {type_} with {property_type} for property `{name}`", at)
-
-
-def _check_vector(
-    context: Context, name: str, property_type: PropertyType, value: CheckedValue, type_: PropertyType, at: int
-) -> CheckedValue:
-    if not isinstance(value, Constant):
-        if type_.scalar is Scalar.VECTOR and type_.dimension == property_type.dimension:
-            return value
-        refuse_value(context, name, property_type, value, type_, at)
-    values = value.value
-    if not isinstance(values, tuple) or not (type_.scalar.is_numeric or not values):
-        refuse_value(context, name, property_type, value, type_, at)
-    if len(values) != property_type.dimension:
-        raise context.error(
-            f"T3: property `{name}` has type {property_type} but got vector literal with {len(values)} elements", at
-        )
-    return Constant(floats(values), PropertyType(Scalar.VECTOR, dimension=property_type.dimension))
-
-
-def _fitted(constant: Constant, property_type: PropertyType) -> Constant:
-    """Turn integers for a float property into floats; an empty list takes the type of its property.
-
-    A float for an integer property stays what it is: the write refuses it with its own words.
-    """
-    value, type_ = constant.value, constant.type
-    if isinstance(value, tuple) and not value:
-        return Constant((), PropertyType(property_type.scalar, is_list=True))
-    if property_type.scalar.is_float and type_.scalar.is_integer:
-        as_float = PropertyType(Scalar.F64, is_list=type_.is_list)
-        if isinstance(value, tuple):
-            return Constant(floats(value), as_float)
-        assert isinstance(value, int)
-        return Constant(float(value), as_float)
-    return constant
