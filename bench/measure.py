@@ -207,5 +207,5 @@ def growth(engine: Engine, persons: list[Person]) -> dict[str, Measurement]:
 
 def _lookups(engine: Engine, persons: list[Person]) -> list[int]:
     keys = [(person[0],) for person in persons]
-    _cycle(engine.point, keys, 60.0, (SAMPLE, SAMPLE))
-    return _cycle(engine.point, keys, 60.0, (SAMPLE, SAMPLE))
+    _cycle(engine.point, keys, WARM_S, (1, SAMPLE))
+    return _cycle(engine.point, keys, 10 * WARM_S, (5, SAMPLE))

@@ -10,6 +10,7 @@ Table = dict[str, dict[str, dict[str, Any]]]
 """Cells by row name and engine; an empty cell was not measured."""
 
 OURS = "omnigraph"
+PEER_QUALITY_MIN = 0.8
 
 
 def markdown(table: Table, engines: list[str]) -> str:
@@ -26,17 +27,22 @@ def markdown(table: Table, engines: list[str]) -> str:
 
 def _line(row: Row, cells: dict[str, dict[str, Any]], engines: list[str]) -> list[str]:
     ours = cells.get(OURS, {}).get("median")
-    peers = {name: cells[name]["median"] for name in engines if name != OURS and "median" in cells.get(name, {})}
+    peers = {name: cells[name]["median"] for name in engines if name != OURS and _comparable(cells.get(name, {}))}
     best = min(peers, key=lambda name: peers[name]) if peers else None
     return [
         row.title,
         row.unit,
         *[_cell(cells.get(name, {})) for name in engines],
         best or "-",
-        f"{ours / peers[best]:.2f}" if ours is not None and best else "-",
+        number(ours / peers[best]) if ours is not None and best else "-",
         "-" if row.budget is None else f"{row.budget:g}",
         _met(row, cells.get(OURS, {})),
     ]
+
+
+def _comparable(cell: dict[str, Any]) -> bool:
+    """Whether a peer did the work: a fast answer that misses most of the best ten is no yardstick."""
+    return "median" in cell and (cell["quality"] is None or cell["quality"] >= PEER_QUALITY_MIN)
 
 
 def _cell(cell: dict[str, Any]) -> str:
