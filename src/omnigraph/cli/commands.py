@@ -58,6 +58,16 @@ PROGRAM = Entry(
         Entry("mutate", "Run one mutation query", grammar="mutate:MUTATE", aliases=("change",)),
         Entry("load", "Bulk load records", grammar="load:LOAD"),
         Entry("ingest", "Bulk load records (deprecated form of load)", grammar="load:INGEST", hidden=True),
+        Entry(
+            "branch",
+            "Work with branches",
+            children=(
+                Entry("create", "Create a branch", grammar="branch:CREATE"),
+                Entry("list", "List all branches", grammar="branch:LIST"),
+                Entry("delete", "Delete a branch and its own commits", grammar="branch:DELETE"),
+                Entry("merge", "Merge one branch into another", grammar="branch:MERGE"),
+            ),
+        ),
         Entry("snapshot", "Show tables, versions and row counts of a branch", grammar="snapshot:SNAPSHOT"),
         Entry("export", "Dump a branch as JSON lines", grammar="export:EXPORT"),
         Entry(

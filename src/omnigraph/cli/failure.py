@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from omnigraph.cli.streams import json_text, note
-from omnigraph.errors import OmnigraphError
+from omnigraph.errors import MergeConflicts, OmnigraphError
 
 
 def report(error: OmnigraphError, *, as_json: bool) -> None:
@@ -12,6 +12,8 @@ def report(error: OmnigraphError, *, as_json: bool) -> None:
     With ``as_json`` the last line is the error envelope on one line.
     """
     lines = [f"Error: {error.message}"]
+    if isinstance(error, MergeConflicts):
+        lines += [f"  {one.table_key}:{one.row_id or ''} ({one.kind}): {one.message}" for one in error.conflicts]
     cause = error.__cause__
     if cause is not None and str(cause) and str(cause) not in error.message:
         lines.append(f"caused by: {cause}")

@@ -26,7 +26,7 @@ from omnigraph.storage.commit import Draft, RowChange
 from omnigraph.storage.cut import Cut
 from omnigraph.storage.log import Log
 from omnigraph.storage.snapshot_view import SnapshotView
-from omnigraph.wire.merge import MergeConflict
+from omnigraph.wire.error import MergeConflictInfo
 
 Outcome = Literal["already_up_to_date", "fast_forward", "merged"]
 ViewAt = Callable[[Located], SnapshotView]
@@ -111,7 +111,7 @@ class _Merge:
         self.layouts: Layouts = layouts_of(target.schema)
         self.taken: dict[str, list[str]] = {}
         self.removed: dict[str, list[str]] = {}
-        self.conflicts: list[MergeConflict] = []
+        self.conflicts: list[MergeConflictInfo] = []
 
     # --- rows ----------------------------------------------------------------------------------------------------------
 
@@ -258,20 +258,20 @@ class _Merge:
         try:
             yield
         except ConstraintViolation as violation:
-            self.conflicts.append(MergeConflict(table_key, row_id, kind, violation.message))
+            self.conflicts.append(MergeConflictInfo(table_key, row_id, kind, violation.message))
 
 
-def _row_conflict(table_key: str, row_id: str, then: Image, theirs: Image, ours: Image) -> MergeConflict:
+def _row_conflict(table_key: str, row_id: str, then: Image, theirs: Image, ours: Image) -> MergeConflictInfo:
     if theirs is None or ours is None:
         kind, words = "delete_vs_update", "delete/update conflict"
     elif then is None:
         kind, words = "divergent_insert", "divergent insert"
     else:
         kind, words = "divergent_update", "divergent update"
-    return MergeConflict(table_key, row_id, kind, f"{words} for id '{row_id}'")
+    return MergeConflictInfo(table_key, row_id, kind, f"{words} for id '{row_id}'")
 
 
-def _order(conflict: MergeConflict) -> tuple[str, str]:
+def _order(conflict: MergeConflictInfo) -> tuple[str, str]:
     return conflict.table_key, conflict.row_id or ""
 
 

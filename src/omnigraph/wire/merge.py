@@ -1,18 +1,9 @@
-"""What ``branch merge`` answers, and what stands in its way."""
+"""What ``branch merge`` answers."""
 
 from __future__ import annotations
 
 from omnigraph.wire.commit import CommitInfo
 from omnigraph.wire.encoding import Shape
-
-
-class MergeConflict(Shape, frozen=True, gc=False):
-    """One row, or one rule of a type (``row_id`` null), on which two branches do not agree."""
-
-    table_key: str
-    row_id: str | None
-    kind: str
-    message: str
 
 
 class MergeOutput(Shape, frozen=True, gc=False):
