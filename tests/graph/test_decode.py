@@ -9,7 +9,7 @@ import pytest
 
 from graph.loads import CATALOG, Blobs, load, path, rows_of
 from omnigraph.errors import BadRequest, ConstraintViolation, InvalidValue, ResourceLimitExceeded
-from omnigraph.graph import records
+from omnigraph.graph import pipeline, records
 from omnigraph.graph.decode import decode_load
 
 __all__ = ["path"]
@@ -225,13 +225,14 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("block_bytes", [7, 100, 8 << 20])
+@pytest.mark.parametrize("block_bytes", [7, 100, 1000, 8 << 20])
 def test_layouts(layout: str, block_bytes: int, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     objects: list[Any] = []
     for i in range(40):
         objects.append({"type": "Note", "data": {"id": f"n{i}", "text": 'q"}{\\' * (i % 5) + "é" * i}})
         objects.append({"edge": "knows", "from": f"a{i}", "to": "b", "data": {"id": f"e{i}", "since": i}})
     monkeypatch.setattr(records.BlockReader.__init__, "__kwdefaults__", {"block_bytes": block_bytes, "record_bytes_max": 10**6})
+    monkeypatch.setattr(pipeline, "BLOCK_BYTES", block_bytes)  # small blocks are read ahead and decoded by threads, too
     decoded = load(LAYOUTS[layout](objects).encode())
     notes = decoded.tables["node:Note"]
     assert notes.table.to_pylist() == [item["data"] for item in objects[::2]]
@@ -242,6 +243,22 @@ def test_layouts(layout: str, block_bytes: int, path: str, monkeypatch: pytest.M
 def test_truncated_file(path: str) -> None:
     with pytest.raises(BadRequest, match="record 2: Unterminated string starting at line 2 column 31"):
         load(b'{"type":"Note"}\n{"type":"Note","data":{"text":"x')
+
+
+def test_an_error_behind_blocks_that_were_read_ahead(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records.BlockReader.__init__, "__kwdefaults__", {"block_bytes": 500, "record_bytes_max": 10**6})
+    monkeypatch.setattr(pipeline, "BLOCK_BYTES", 500)
+    lines = [thing(slug=f"t{i}") for i in range(500)]
+    for place, line, text in (
+        (3, "{}", "expected 'type'"),
+        (400, '{"type":"Nope"}', "unknown node type"),
+        (499, "x", "line 500"),
+    ):
+        broken = [*lines[:place], line, *lines[place + 1 :]]
+        with pytest.raises(BadRequest, match=f"record {place + 1}.*{text}"):
+            load("\n".join(broken))
+    with pytest.raises(InvalidValue, match="record 4:"):
+        load("\n".join([*lines[:3], thing(slug="s", small="x"), *lines[4:]]))
 
 
 def test_empty_input(path: str) -> None:

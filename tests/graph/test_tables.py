@@ -45,6 +45,17 @@ REFUSED = [
     (thing(id=pa.array(["b"])), "record 1: node Thing has explicit id 'b' that does not match"),
     (pa.table({"slug": pa.array(["a", None])}), "record 2: node Thing missing @key property 'slug'"),
     (thing(day=pa.array(["x"])), "record 1: invalid Date literal 'x'"),
+    (
+        thing(
+            days=pa.array([[1]], pa.list_(pa.date32())),
+            day=pa.array([2**31 - 1], pa.date32()),
+            instant=pa.array([2**60], pa.int64()).cast(pa.date64(), safe=False),
+            text=pa.array([1]),
+        ),
+        "record 1: property 'text' expects String, got number",
+    ),
+    (thing(numbers=pa.array(["x"])), "record 1: list property 'numbers' expects a JSON array, got string"),
+    (thing(vector=pa.array([["x"]])), "record 1: vector property 'vector' expects 3 dimensions, got 1"),
 ]
 
 

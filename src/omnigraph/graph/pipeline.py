@@ -84,7 +84,7 @@ class Pipeline:
 
     def _may_read_ahead(self) -> bool:
         last = self._ahead[-1]
-        return not last.block.at_end and len(last.block.data) >= BLOCK_BYTES and last.after != last.block.place
+        return not last.block.at_end and len(last.block.data) >= BLOCK_BYTES // 2 and last.after != last.block.place
 
     def _begin(self, block: Block) -> Work:
         frame = _frame(block)
