@@ -173,6 +173,9 @@ class _QueryParser(ConditionParser):
         self.enter()
         clauses = [self.clause()]
         while not self.accept("}"):
+            if self.texts[self.position] == "." and isinstance(clauses[-1], TraversalNode):
+                problem = "a condition whose left side is a bare variable is written in parentheses: `($x) in …`"
+                raise self.unexpected(f"a clause or `}}`; {problem}")
             clauses.append(self.clause())
         self.depth -= 1
         return tuple(clauses)
