@@ -56,6 +56,9 @@ class FaultyStore:
     def put(self, key: str, data: bytes, *, durable: bool = False) -> None:
         self._changing(f"put {key}", lambda: self._inner.put(key, data, durable=durable))
 
+    def put_hint(self, key: str, data: bytes) -> None:
+        self._changing(f"put_hint {key}", lambda: self._inner.put_hint(key, data))
+
     def delete(self, key: str) -> None:
         self._changing(f"delete {key}", lambda: self._inner.delete(key))
 

@@ -27,6 +27,7 @@ Mode = Literal["indexed", "csr"] | None
 
 SMALL_SLOTS_MAX = 20_000
 COLD_USES_MAX = 8
+BULK_SCANS_MAX = 2
 COLD_ROW_COST = 500  # one row by look-up costs as much as reading so many rows in bulk
 
 PartName = tuple[str, str]
@@ -192,8 +193,8 @@ class BaseImage:
         if keys is not None:
             return keys.find_many(row_ids)
         if len(row_ids) * COLD_ROW_COST > self.slots and mode != "indexed":
-            # Many rows at once: one pass over the column, without building the index.
-            if not self.is_small and len(row_ids) > 64:
+            # Many rows at once: one pass over the column; who comes again gets the index.
+            if not self.is_small and len(row_ids) > 64 and self.scans(KEYS) <= BULK_SCANS_MAX:
                 return find_in_bulk(self._ids().array, row_ids)
             return self.keys().find_many(row_ids)
         ids = row_ids.to_pylist() if isinstance(row_ids, pa.Array | pa.ChunkedArray) else row_ids

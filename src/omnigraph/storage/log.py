@@ -106,7 +106,7 @@ class Log:
     def hint(self, position: Position) -> None:
         """Leave a hint for those who look for the head next. Never fails: it carries no truth."""
         with contextlib.suppress(StorageError):
-            self.store.put(head_key(position.branch_id), str(position.seq).encode())
+            self.store.put_hint(head_key(position.branch_id), f"{position.seq:020d}".encode())
 
     def tail(self, entry: LogEntry) -> list[CarriedChange]:
         """Return the inline changes that lead from the bases of a record's state to that state, oldest first."""

@@ -94,6 +94,9 @@ class ObjectStore(Protocol):
     def put(self, key: str, data: bytes, *, durable: bool = False) -> None:
         """Write an object, replacing whatever is there. For hints and readable copies only."""
 
+    def put_hint(self, key: str, data: bytes) -> None:
+        """Write a small object of constant size that carries no truth: cheap, not durable, and it may be torn by a crash."""
+
     def delete(self, key: str) -> None:
         """Remove an object; it is no error if it is not there."""
 
