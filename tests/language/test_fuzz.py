@@ -19,11 +19,13 @@ from omnigraph.language.schema_printer import print_schema
 SCHEMA = (FIXTURES / "graph.pg").read_text()
 GRAPH = language.compile_schema(SCHEMA)
 SCHEMAS = [SCHEMA, *(case.source for case in read_cases("schema.txt"))]
-QUERIES = [case.source for name in ("query.txt", "reads.txt", "mutations.txt") for case in read_cases(name)]
+_FILES = ("query.txt", "reads.txt", "mutations.txt", "extensions.txt", "extension_syntax.txt")
+QUERIES = [case.source for name in _FILES for case in read_cases(name)]
 
 _WORDS = (
     "query match return not order limit as asc desc insert update delete set where now count nearest bm25 rrf search "
     "date contains Person Company name slug age knows worksAt $p $q $_ : , . .. ( ) { } [ ] = != < > - -> @ @key "
+    "or and in is null distinct offset optional starts_with * / % + $p.* count(*) count(distinct $e:knows <knows> "
     '@range ? "x" "\\ 1 2.5 1e9 node edge interface implements enum Vector String I32 // /* */ é \0'
 )
 WORDS = st.sampled_from(_WORDS.split(" "))
