@@ -479,3 +479,35 @@ def test_a_required_parameter_is_never_dropped(graph: Graph) -> None:
     graph.load([person("ann")], "append")
     with pytest.raises(BadRequest, match="parameter 'n' not provided"):
         graph.query("query q($n: String) { match { $p: Person { name: $n } } return { $p } }")
+
+
+# --- the extensions of the language ------------------------------------------------------------------------------------
+
+
+def test_an_update_may_compute_from_the_row(graph: Graph) -> None:
+    graph.load([person("ann", age=1), person("bob", age=10), person("cy")], "append")
+    source = "query q($n: I32) { update Person set { age: age * 2 + $n } where age > 5 or age is null and not name = $x }"
+    done = graph.mutate(source.replace("$n: I32", "$n: I32, $x: String"), {"n": 1, "x": "ann"})
+    assert done.affected_nodes == 2
+    found = graph.query("query q() { match { $p: Person } return { $p.age } order { $p.name } }").rows()
+    assert [row["p.age"] for row in found] == [1, 21, None]
+    with pytest.raises(OmnigraphError, match="integer value 21000000000 exceeds Int32 range"):
+        graph.mutate("query q() { update Person set { age: age * 1000000000 } where age = 21 }")
+    with pytest.raises(OmnigraphError, match="X10: insert has no row to read `age` from"):
+        graph.mutate('query q() { insert Person { name: "z", age: age } }')
+
+
+def test_extended_reads_run_on_an_open_graph(graph: Graph) -> None:
+    graph.load([person("ann", age=3), person("bob", age=-4), person("cy"), knows("ann", "bob", since=7)], "append")
+    rows = graph.query(
+        """query q($ages: [I32]) {
+            match { $p: Person optional { $p $k:knows $f } $p.age in $ages or $p.age is null }
+            return distinct { $p.name as name, $f, $k.since as since, $p.age % 2 as odd }
+            order { name desc } limit 2 offset 0
+        }""",
+        {"ages": [3, -4]},
+    ).rows()
+    assert rows == [
+        {"name": "cy", "f": None, "since": None, "odd": None},
+        {"name": "bob", "f": None, "since": None, "odd": 0},
+    ]

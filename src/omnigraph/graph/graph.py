@@ -7,28 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omnigraph.errors import BadRequest, Conflict, NotFound
-from omnigraph.graph import branches as branch_names
 from omnigraph.graph import commits as commit_log
 from omnigraph.graph.branch import BranchHead, Evaluated, FastForward, Head
 from omnigraph.graph.branch_name import RESERVED, refuse_reserved, valid_branch_name
 from omnigraph.graph.commits import Located
 from omnigraph.graph.compiled import CompiledQueries
-from omnigraph.graph.decode import decode_load
-from omnigraph.graph.export import export_rows
-from omnigraph.graph.load import evaluate_load
-from omnigraph.graph.merge import evaluate_merge, relate
-from omnigraph.graph.mutation import Mutated, evaluate_mutation
 from omnigraph.graph.settings import GraphSettings
 from omnigraph.graph.upkeep import Upkeep
 from omnigraph.graph.views import ViewFactory
 from omnigraph.language import bind_parameters
 from omnigraph.language.catalog import Catalog
 from omnigraph.query import Profile, Result, execute
-from omnigraph.storage.ancestry import Ancestry
-from omnigraph.storage.ancestry import Located as LocatedCommit
 from omnigraph.storage.blob import BlobReader, BlobWriter
 from omnigraph.storage.cache import GraphCache
 from omnigraph.storage.commit import genesis_record
@@ -44,6 +36,12 @@ from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput
 from omnigraph.wire.commit import CommitInfo, SnapshotOutput, TableInfo
 from omnigraph.wire.merge import MergeOutput
 from omnigraph.wire.write import LOAD_MODES, IngestOutput, LoadMode, MutateOutput
+
+if TYPE_CHECKING:
+    from omnigraph.graph.mutation import Mutated
+    from omnigraph.storage.ancestry import Located as LocatedCommit
+
+# What only writes and exports need is imported by them: a process that asks one question must not pay for it.
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +167,8 @@ class Graph:
         Loading a full export with mode ``overwrite`` into a new graph of the same schema gives a graph whose export is
         byte-identical. Raises BadRequest for an unknown type before the first chunk.
         """
+        from omnigraph.graph.export import export_rows
+
         head = self._head(branch, snapshot)
         return export_rows(head.cut.schema, head.view, BlobReader(self._store), types, tables)
 
@@ -198,6 +198,8 @@ class Graph:
         Any failure leaves the graph as it was. When another commit lands first it is evaluated again on the newer state.
         Raises ParseError, TypeCheckError, InvalidValue, ConstraintViolation, WriteConflict, NotFound.
         """
+        from omnigraph.graph.mutation import evaluate_mutation
+
         refuse_reserved("mutate", _name_of(branch))
         target = self._branch(branch)
         blobs = BlobWriter(self._store)
@@ -255,6 +257,9 @@ class Graph:
         ``overwrite`` replaces each type that the data names, ``append`` refuses ids that are stored, ``merge`` replaces rows by
         id. Raises BadRequest, InvalidValue, ConstraintViolation, KeyConflict, NotFound.
         """
+        from omnigraph.graph.decode import decode_load
+        from omnigraph.graph.load import evaluate_load
+
         if mode not in LOAD_MODES:
             raise BadRequest(f"unknown load mode '{mode}'", hint="use overwrite, append or merge")
         refuse_reserved("load", _name_of(branch))
@@ -292,24 +297,30 @@ class Graph:
 
     def branches(self) -> list[str]:
         """Return the names of all branches, byte-sorted, main among them."""
-        return branch_names.names(self._store)
+        from omnigraph.graph import branches
+
+        return branches.names(self._store)
 
     def create_branch(self, name: str, *, from_branch: str | None = None, actor: str | None = None) -> BranchCreateOutput:
         """Create a branch whose head is that of ``from_branch`` (default main): one small object, whatever the graph holds.
 
         Raises BadRequest for a bad name, Conflict for one that exists, NotFound for an unknown source.
         """
+        from omnigraph.graph import branches
+
         cut = self._branch(from_branch).current().cut
-        ref = branch_names.create(self._store, name, _name_of(from_branch), cut, actor)
+        ref = branches.create(self._store, name, _name_of(from_branch), cut, actor)
         return BranchCreateOutput(self.uri, _name_of(from_branch), ref.name, actor)
 
     def delete_branch(self, name: str, *, actor: str | None = None) -> BranchDeleteOutput:
         """Delete a branch; its own commits are gone at once, its name is free. Raises BadRequest, Conflict, NotFound."""
+        from omnigraph.graph import branches
+
         refuse_reserved("branch_delete", name.strip())
         name = valid_branch_name(name)
         if name == MAIN:
             raise BadRequest("cannot delete branch 'main'", hint="main always stays")
-        branch_names.delete(self._store, self._log, self._read_ref(name))
+        branches.delete(self._store, self._log, self._read_ref(name))
         with self._lock:
             self._branches.pop(name, None)
             self._written.discard(name)
@@ -321,6 +332,9 @@ class Graph:
         Rows are compared as wholes over the best common ancestor; the source branch is never changed. Costs what the rows cost
         that either side changed. Raises MergeConflicts with every conflict, BadRequest, NotFound, WriteConflict.
         """
+        from omnigraph.graph.merge import evaluate_merge, relate
+        from omnigraph.storage.ancestry import Ancestry
+
         target_name, source = _name_of(into), source.strip()
         if RESERVED in (source, target_name):
             raise BadRequest(f"branch_merge does not allow internal system refs ('{source}' -> '{target_name}')")

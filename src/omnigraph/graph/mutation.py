@@ -30,7 +30,7 @@ from omnigraph.language.checked import (
     Update,
     Value,
 )
-from omnigraph.query import match_rows
+from omnigraph.query import match_rows, row_values
 from omnigraph.storage.blob import BlobWriter
 from omnigraph.storage.change import Change
 from omnigraph.storage.commit import Draft, RowChange
@@ -211,6 +211,13 @@ class _Run:
     def _assigned_array(self, assignment: Assignment, layout: Layout, ordinals: Ordinals) -> pa.Array:
         name = assignment.property_name
         type_ = layout.entity.properties[name].type
+        if not isinstance(assignment.value, Constant | ParameterRef | Now):
+            table = self.view.nodes(layout.entity.name)
+            computed = row_values(assignment.value, table, ordinals, self.parameters, now_ms=self.now_ms)
+            values = [None if value is None else convert(value, type_, name, self.blobs) for value in computed]
+            if None in values and not type_.nullable:
+                raise _missing(name)
+            return pa.array(values, layout.arrow_types[name])
         value = self._converted(assignment, layout)
         if value is None and not type_.nullable:
             raise _missing(name)

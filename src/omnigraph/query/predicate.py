@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from omnigraph.language.catalog import EdgeType
-from omnigraph.language.checked import Condition, Value
+from omnigraph.language.checked import Condition, EntityKind, Expression, Value
 from omnigraph.query.condition import holds
 from omnigraph.query.context import Context, Scope
+from omnigraph.query.expression import evaluate
 from omnigraph.query.frame import Frame
 from omnigraph.query.limits import DEFAULT_LIMITS, Guard
 from omnigraph.query.operators.source import FindIndexed
@@ -23,6 +24,20 @@ _ROW = ""
 _ENDS = ("src", "dst")
 
 
+def row_values(
+    expression: Expression, table: TableView, ordinals: Ordinals, parameters: Mapping[str, Value], *, now_ms: int
+) -> list[Value]:
+    """Return the value of an assignment's right side for each of some rows: arithmetic over the row's own properties.
+
+    Raises:
+        ExecutionError: ``arithmetic overflow``.
+    """
+    context = _context(table, parameters, now_ms)
+    vector = evaluate(expression, Frame(len(ordinals), {_ROW: ordinals}), context)
+    values: list[Value] = vector.arrow().to_pylist()
+    return values
+
+
 def match_rows(predicate: Condition, table: TableView, parameters: Mapping[str, Value], *, now_ms: int) -> Ordinals:
     """Return the live rows of a table that a predicate means, ascending.
 
@@ -32,10 +47,7 @@ def match_rows(predicate: Condition, table: TableView, parameters: Mapping[str, 
     Raises:
         ExecutionError: ``arithmetic overflow``.
     """
-    kind = "edge" if isinstance(table.entity, EdgeType) else "node"
-    scope = Scope({_ROW: (kind, table.entity.name)})
-    context = Context(None, parameters, now_ms, Guard(DEFAULT_LIMITS, None), DEFAULT_SETTINGS, scope, None)
-    context.bind(_ROW, table)
+    context = _context(table, parameters, now_ms)
     conditions = conjuncts(predicate)
     access = _access(table, conditions)
     frame = access.step.run(Frame.unit(), context)
@@ -48,6 +60,15 @@ def match_rows(predicate: Condition, table: TableView, parameters: Mapping[str, 
             frame = frame.settled()
         frame = frame.filtered(holds(condition, frame, context))
     return frame.columns[_ROW] if frame.rows else np.zeros(0, np.int32)
+
+
+def _context(table: TableView, parameters: Mapping[str, Value], now_ms: int) -> Context:
+    """Return a context in which the empty variable is a row of one table."""
+    kind: EntityKind = "edge" if isinstance(table.entity, EdgeType) else "node"
+    scope = Scope({_ROW: (kind, table.entity.name)})
+    context = Context(None, parameters, now_ms, Guard(DEFAULT_LIMITS, None), DEFAULT_SETTINGS, scope, None)
+    context.bind(_ROW, table)
+    return context
 
 
 def _access(table: TableView, conditions: list[Condition]) -> Access:
