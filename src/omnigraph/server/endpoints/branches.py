@@ -1,0 +1,68 @@
+"""Branches: listing, creating, deleting and merging them."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from omnigraph.errors import OmnigraphError
+from omnigraph.server.admission import BRANCH_OPERATION_BYTES
+from omnigraph.server.answer import Answer
+from omnigraph.server.call import Call, branch_or_main, branch_or_none
+from omnigraph.server.endpoints.writing import refuse_condition
+from omnigraph.wire.branch import BranchListOutput
+from omnigraph.wire.encoding import compact
+from omnigraph.wire.request import BranchCreateRequest, BranchMergeRequest
+from omnigraph.wire.service import BranchMergeOutput
+
+
+async def names(call: Call) -> Answer:
+    """``GET /branches``."""
+    call.authorize("read")
+    return Answer(compact(BranchListOutput(await call.service.workers.read(call.served.graph.branches))))
+
+
+async def create(call: Call) -> Answer:
+    """``POST /branches``."""
+    refuse_condition(call)
+    asked = await call.decode(BranchCreateRequest)
+    base, name = branch_or_main(asked.from_branch), branch_or_none(asked.name)
+    call.authorize("branch_create", branch=base, target_branch=name)
+    with call.service.admission.slot(call.actor, BRANCH_OPERATION_BYTES):
+        output = await call.service.workers.write(
+            call.served.graph.create_branch, name or "", from_branch=base, actor=call.actor
+        )
+    return Answer(compact(msgspec.structs.replace(output, uri=call.served.uri)))
+
+
+async def delete(call: Call) -> Answer:
+    """``DELETE /branches/{branch}``."""
+    refuse_condition(call)
+    name = branch_or_main(call.parameter("branch"))
+    call.authorize("branch_delete", target_branch=name)
+    with call.service.admission.slot(call.actor, BRANCH_OPERATION_BYTES):
+        output = await call.service.workers.write(call.served.graph.delete_branch, name, actor=call.actor)
+    return Answer(compact(msgspec.structs.replace(output, uri=call.served.uri)))
+
+
+async def merge(call: Call) -> Answer:
+    """``POST /branches/merge``; a source that cannot be deleted afterwards does not undo the merge."""
+    refuse_condition(call)
+    asked = await call.decode(BranchMergeRequest)
+    source, target = branch_or_none(asked.source) or "", branch_or_main(asked.target)
+    call.authorize("branch_merge", branch=source, target_branch=target)
+    graph = call.served.graph
+    with call.service.admission.slot(call.actor, BRANCH_OPERATION_BYTES):
+        merged = await call.served.committer.submit(target, lambda: graph.merge(source, into=target, actor=call.actor))
+        deleted, reason = await _delete_source(call, source) if asked.delete_branch else (UNSET, UNSET)
+    members = {name: getattr(merged, name) for name in merged.__struct_fields__}
+    return Answer(compact(BranchMergeOutput(**members, branch_deleted=deleted, branch_delete_error=reason)))
+
+
+async def _delete_source(call: Call, source: str) -> tuple[bool | UnsetType, str | UnsetType]:
+    try:
+        call.authorize("branch_delete", target_branch=source)
+        await call.service.workers.write(call.served.graph.delete_branch, source, actor=call.actor)
+    except OmnigraphError as error:
+        return False, error.message
+    return True, UNSET

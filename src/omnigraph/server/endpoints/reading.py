@@ -1,0 +1,192 @@
+"""Queries, snapshots, exports, the schema and the history: everything that reads."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from omnigraph.errors import BadRequest, TypeCheckError
+from omnigraph.language import parse_queries, select_query
+from omnigraph.query import Result
+from omnigraph.server.answer import ARROW, Answer, Stream
+from omnigraph.server.call import Call, branch_or_main, branch_or_none
+from omnigraph.server.failure import bad_request
+from omnigraph.server.workers import Workers
+from omnigraph.storage.record import MAIN
+from omnigraph.wire.commit import CommitInfo, CommitListOutput
+from omnigraph.wire.encoding import compact
+from omnigraph.wire.read import ReadOutput, Target
+from omnigraph.wire.request import ExportRequest, QueryRequest, ReadRequest
+from omnigraph.wire.write import SchemaOutput
+
+_ORDERS: Final = ("oldest", "newest")
+
+
+async def query(call: Call) -> Answer:
+    """``POST /query``."""
+    asked = await call.decode(QueryRequest)
+    branch = await authorize_read(call, asked.branch, asked.snapshot)
+    try:
+        return await run_query(call, asked.query, asked.params, asked.name, branch, asked.snapshot)
+    except TypeCheckError:
+        _refuse_mutation(asked.query, asked.name)
+        raise
+
+
+async def read(call: Call) -> Answer:
+    """``POST /read``: the older spelling, without the members that came later."""
+    asked = await call.decode(ReadRequest)
+    branch = await authorize_read(call, asked.branch, asked.snapshot)
+    return await run_query(call, asked.query_source, asked.params, asked.query_name, branch, asked.snapshot, tells_commit=False)
+
+
+async def authorize_read(call: Call, branch: str | None, snapshot: str | None) -> str | None:
+    """Ask for ``read`` on a branch, or on the branch of a snapshot; return the trimmed branch, none beside a snapshot."""
+    chosen = branch_or_none(branch)
+    if chosen is not None and snapshot is not None:
+        raise BadRequest("request may specify branch or snapshot, not both")
+    asked_about = chosen or MAIN
+    if snapshot is not None and call.actor is not None and call.served.access.engine is not None:
+        commit = await call.service.workers.read(call.served.graph.commit, snapshot)
+        asked_about = commit.manifest_branch or MAIN
+    call.authorize("read", branch=asked_about)
+    return None if snapshot is not None else asked_about
+
+
+async def run_query(
+    call: Call,
+    source: str,
+    params: Any,  # Any: JSON, checked where parameters are bound
+    name: str | None,
+    branch: str | None,
+    snapshot: str | None,
+    *,
+    tells_commit: bool = True,
+) -> Answer:
+    """Run a read and encode its result, both on a thread."""
+    graph = call.served.graph
+    as_arrow = ARROW in (call.header(b"accept") or b"")
+
+    def work() -> Answer:
+        result = graph.query(source, params, name=name, branch=branch, snapshot=snapshot)
+        return _arrow(result) if as_arrow else _json(result, tells_commit=tells_commit)
+
+    return await call.service.workers.read(work)
+
+
+def _json(result: Result, *, tells_commit: bool) -> Answer:
+    output = ReadOutput(
+        query_name=result.query_name,
+        target=Target(result.branch, result.snapshot),
+        row_count=len(result),
+        columns=list(result.columns) or UNSET,
+        rows=result.rows(),
+        graph_commit_id=(result.graph_commit_id or UNSET) if tells_commit else UNSET,
+    )
+    return Answer(compact(output))
+
+
+def _arrow(result: Result) -> Answer:
+    """Encode a result as an Arrow stream; what JSON tells beside the rows stands in the metadata of the schema."""
+    import pyarrow as pa
+
+    table = result.to_arrow()
+    facts = {
+        "query_name": result.query_name,
+        "branch": result.branch,
+        "snapshot": result.snapshot,
+        "graph_commit_id": result.graph_commit_id,
+    }
+    table = table.replace_schema_metadata({name: value for name, value in facts.items() if value is not None})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return Answer(sink.getvalue().to_pybytes(), content_type=ARROW)
+
+
+def _refuse_mutation(source: str, name: str | None) -> None:
+    declaration = select_query(parse_queries(source), name)
+    if declaration.kind == "mutation":
+        raise BadRequest(
+            f"query '{declaration.name}' contains mutations (insert/update/delete); use POST /mutate for write queries"
+        )
+
+
+async def snapshot(call: Call) -> Answer:
+    """``GET /snapshot``."""
+    branch = branch_or_main(call.query("branch"))
+    call.authorize("read", branch=branch)
+    return Answer(compact(await call.service.workers.read(call.served.graph.snapshot, branch)))
+
+
+async def schema(call: Call) -> Answer:
+    """``GET /schema``."""
+    call.authorize("read")
+    return Answer(compact(SchemaOutput(await call.service.workers.read(call.served.graph.schema_source))))
+
+
+async def export(call: Call) -> Stream:
+    """``POST /export``: a stream whose first chunk, and so every check, comes before the status line."""
+    asked = await call.decode(ExportRequest)
+    branch = branch_or_main(asked.branch)
+    call.authorize("export", branch=branch)
+    types, tables = asked.type_names or [], asked.table_keys or []
+    workers = call.service.workers
+    rows = await workers.stream(call.served.graph.export, branch=branch, types=types, tables=tables)
+    first = await workers.stream(next, rows, b"")
+    return Stream(_chunks(workers, rows, first))
+
+
+async def _chunks(workers: Workers, rows: Iterator[bytes], chunk: bytes) -> AsyncIterator[bytes]:
+    """Make the next chunk only when the last one was taken: a slow reader holds neither memory nor a thread."""
+    try:
+        while chunk:
+            yield chunk
+            chunk = await workers.stream(next, rows, b"")
+    finally:
+        close = getattr(rows, "close", None)
+        if close is not None:
+            with suppress(ValueError):  # a thread is still making a chunk; it ends by itself
+                close()
+
+
+async def commits(call: Call) -> Answer:
+    """``GET /commits``, and the parameters that narrow the list."""
+    branch, order = branch_or_none(call.query("branch")), call.query("order") or "oldest"
+    if order not in _ORDERS:
+        raise bad_request("query parameter 'order' must be 'oldest' or 'newest'")
+    limit = _limit(call.query("limit"))
+    actor, after = call.query("actor"), call.query("after")
+    call.authorize("read", branch=branch)
+    found = await call.service.workers.read(call.served.graph.commits, branch)
+    if order == "newest":
+        found = found[::-1]
+    if after is not None:
+        found = _after(found, after)
+    if actor is not None:
+        found = [commit for commit in found if commit.actor_id == actor]
+    return Answer(compact(CommitListOutput(found[:limit])))
+
+
+def _limit(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()) or len(text) > 10:
+        raise bad_request("query parameter 'limit' must be a whole number")
+    return int(text)
+
+
+def _after(commits: list[CommitInfo], commit_id: str) -> list[CommitInfo]:
+    for position, commit in enumerate(commits):
+        if commit.graph_commit_id == commit_id:
+            return commits[position + 1 :]
+    raise bad_request(f"query parameter 'after': commit '{commit_id}' is not one of the branch")
+
+
+async def commit(call: Call) -> Answer:
+    """``GET /commits/{commit_id}``."""
+    call.authorize("read")
+    return Answer(compact(await call.service.workers.read(call.served.graph.commit, call.parameter("commit_id"))))

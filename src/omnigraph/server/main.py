@@ -1,0 +1,73 @@
+"""The entry of ``omnigraph-server``: boot in the order that decides which reason for a refusal is told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from omnigraph.errors import OmnigraphError
+from omnigraph.server import logs
+from omnigraph.server.options import UNAUTHENTICATED_VARIABLE, Options, parse_options, truthy
+
+EXIT_OK = 0
+EXIT_REFUSED = 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until a signal asks for the end. 0 after a clean shutdown, 1 for a refusal, 2 for a wrong command line."""
+    options = parse_options(argv)
+    logs.configure(os.environ)
+    try:
+        _serve(options)
+    except OmnigraphError as error:
+        _refuse(error.message, error.hint)
+        return EXIT_REFUSED
+    except OSError as error:
+        where = f"{error.filename}: " if isinstance(error.filename, str) else ""
+        _refuse(f"io: {where}{error.strerror or error}", None)
+        return EXIT_REFUSED
+    except KeyboardInterrupt:  # before there was a loop to catch it
+        return EXIT_OK
+    return EXIT_OK
+
+
+def _serve(options: Options) -> None:
+    from omnigraph.config.legacy import QUIET_VARIABLE
+    from omnigraph.server.access import RuntimeState
+    from omnigraph.server.app import Application
+    from omnigraph.server.boot import plan_boot
+    from omnigraph.server.listening import address_of, bound_socket, serve
+    from omnigraph.server.service import open_service
+    from omnigraph.server.table import route_table
+    from omnigraph.server.tokens import load_tokens
+
+    plan = plan_boot(options, os.environ)
+    if plan.notice is not None and QUIET_VARIABLE not in os.environ:
+        print(plan.notice, file=sys.stderr)
+    tokens, source = load_tokens(os.environ)
+    if tokens:
+        logs.info("loaded bearer token source", source=source)
+    consent = options.unauthenticated or truthy(os.environ, UNAUTHENTICATED_VARIABLE)
+    state = RuntimeState.of(has_tokens=bool(tokens), has_policy=plan.has_policy, consent=consent)
+    service = open_service(plan, state, tokens, os.environ)
+    try:
+        listener = bound_socket(plan.bind)
+        state.announce()
+        bind = address_of(listener)
+        if plan.mode == "single":
+            graph = service.only_graph
+            logs.info("serving omnigraph", uri=graph.uri, graph_id=graph.graph_id, bind=bind, mode=plan.mode)
+        else:
+            count = len(service.graphs)
+            logs.info("serving omnigraph", bind=bind, mode=plan.mode, graph_count=count, config=plan.config_path)
+        serve(Application(service, route_table(service)), listener, f"OMNIGRAPH_LISTEN_ADDR={bind}")
+    finally:
+        service.close()
+
+
+def _refuse(message: str, hint: str | None) -> None:
+    lines = [f"error: {message}"]
+    if hint is not None:
+        lines.append(f"hint: {hint}")
+    print("\n".join(lines), file=sys.stderr)

@@ -1,0 +1,102 @@
+"""The operations of the server, in the order in which the OpenAPI document shows them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from omnigraph.graph.graph import Graph
+from omnigraph.server.endpoints import about, branches, reading, stored_queries, writing
+from omnigraph.server.openapi import describe
+from omnigraph.server.route import LOAD_BYTES_MAX, Route, RouteTable
+from omnigraph.server.service import Service
+
+ROUTES: Final[tuple[Route, ...]] = (
+    Route("GET", "/healthz", "health", "health", "Whether the process is alive", about.health, public=True, of_server=True),
+    Route("GET", "/readyz", "ready", "health", "Whether every graph answers", about.ready, public=True, of_server=True),
+    Route("GET", "/openapi.json", "openapi", "health", "This document", describe, public=True, of_server=True, listed=False),
+    Route("GET", "/graphs", "listGraphs", "management", "List the served graphs", about.graphs, of_server=True),
+    Route("GET", "/snapshot", "getSnapshot", "snapshots", "Show the tables of a branch", reading.snapshot),
+    Route("POST", "/query", "query", "queries", "Run a read query", reading.query),
+    Route("POST", "/read", "read", "queries", "Run a read query (older spelling)", reading.read, successor="/query"),
+    Route("POST", "/export", "export", "queries", "Export a branch as JSON lines", reading.export),
+    Route("GET", "/queries", "list_queries", "queries", "List the stored queries", stored_queries.catalog),
+    Route("POST", "/queries/{name}", "invoke_query", "queries", "Call a stored query", stored_queries.invoke, gated=True),
+    Route(
+        "POST",
+        "/queries/{name}/if-graph-commit",
+        "invoke_query_if_graph_commit",
+        "queries",
+        "Call a stored mutation while a commit is the head",
+        stored_queries.invoke_if_commit,
+        gated=True,
+    ),
+    Route("POST", "/mutate", "mutate", "mutations", "Run a mutation", writing.mutate, gated=True),
+    Route(
+        "POST",
+        "/mutate/if-graph-commit",
+        "mutate_if_graph_commit",
+        "mutations",
+        "Run a mutation while a commit is the head",
+        writing.mutate_if_commit,
+        gated=True,
+    ),
+    Route(
+        "POST",
+        "/change",
+        "change",
+        "mutations",
+        "Run a mutation (older spelling)",
+        writing.mutate,
+        gated=True,
+        successor="/mutate",
+    ),
+    Route("POST", "/load", "load", "mutations", "Load records", writing.load, gated=True, body_bytes_max=LOAD_BYTES_MAX),
+    Route(
+        "POST",
+        "/ingest",
+        "ingest",
+        "mutations",
+        "Load records (older spelling)",
+        writing.load,
+        gated=True,
+        body_bytes_max=LOAD_BYTES_MAX,
+        successor="/load",
+    ),
+    Route("GET", "/schema", "getSchema", "schema", "Show the accepted schema", reading.schema),
+    Route(
+        "POST",
+        "/schema/apply",
+        "applySchema",
+        "mutations",
+        "Change the schema",
+        writing.apply_schema,
+        gated=True,
+        needs="apply_schema",
+    ),
+    Route("GET", "/branches", "listBranches", "branches", "List the branches", branches.names, needs="branches"),
+    Route(
+        "POST", "/branches", "createBranch", "branches", "Create a branch", branches.create, gated=True, needs="create_branch"
+    ),
+    Route("POST", "/branches/merge", "mergeBranches", "branches", "Merge a branch", branches.merge, gated=True, needs="merge"),
+    Route(
+        "DELETE",
+        "/branches/{branch}",
+        "deleteBranch",
+        "branches",
+        "Delete a branch",
+        branches.delete,
+        gated=True,
+        needs="delete_branch",
+    ),
+    Route("GET", "/commits", "listCommits", "commits", "List the commits of a branch", reading.commits),
+    Route("GET", "/commits/{commit_id}", "getCommit", "commits", "Show a commit", reading.commit),
+)
+_METRICS: Final = Route("GET", "/metrics", "metrics", "health", "Counters", about.metrics, of_server=True, listed=False)
+
+
+def route_table(service: Service) -> RouteTable:
+    """Return the routes that a service answers: those whose work the engine can do, and the counters if they are kept."""
+    routes = [route for route in ROUTES if route.needs is None or hasattr(Graph, route.needs)]
+    if service.metrics is not None:
+        routes.append(_METRICS)
+    return RouteTable(routes, service.mode)

@@ -1,0 +1,68 @@
+"""What a server tells about itself, its graphs and its stored queries."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import UNSET, UnsetType
+
+from omnigraph.wire.encoding import Shape
+from omnigraph.wire.merge import MergeOutput
+
+ParamKind = Literal["string", "bool", "int", "bigint", "float", "date", "datetime", "blob", "vector", "list"]
+
+
+class HealthOutput(Shape, frozen=True, gc=False):
+    """A process that is alive."""
+
+    status: str
+    version: str
+    source_version: str | UnsetType = UNSET
+    internal_schema_version: int | UnsetType = UNSET
+
+
+class GraphInfo(Shape, frozen=True, gc=False):
+    """One served graph."""
+
+    graph_id: str
+    uri: str
+
+
+class GraphListResponse(Shape, frozen=True, gc=False):
+    """The served graphs, sorted by id."""
+
+    graphs: list[GraphInfo]
+
+
+class ParamDescriptor(Shape, frozen=True, gc=False):
+    """One parameter of a stored query."""
+
+    name: str
+    kind: ParamKind
+    item_kind: ParamKind | UnsetType
+    vector_dim: int | UnsetType
+    nullable: bool
+
+
+class QueryCatalogEntry(Shape, frozen=True, gc=False):
+    """One stored query as a tool."""
+
+    name: str
+    tool_name: str
+    description: str | UnsetType
+    instruction: str | UnsetType
+    mutation: bool
+    params: list[ParamDescriptor]
+
+
+class QueriesCatalogOutput(Shape, frozen=True, gc=False):
+    """The exposed stored queries, sorted by name."""
+
+    queries: list[QueryCatalogEntry]
+
+
+class BranchMergeOutput(MergeOutput, frozen=True, gc=False):
+    """A merge over HTTP; the last two fields are there when the source was to be deleted too."""
+
+    branch_deleted: bool | UnsetType = UNSET
+    branch_delete_error: str | UnsetType = UNSET
