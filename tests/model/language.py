@@ -221,9 +221,10 @@ class _Evaluation(_Conditions):
 
     def _meets(self, clause: Binding | Traversal, row: Row) -> bool:
         if isinstance(clause, Binding):
-            if row[clause.variable] is None:
+            row_id = row[clause.variable]
+            if row_id is None:
                 return False
-            values = self._graph.nodes[clause.variable and clause.type_name][row[clause.variable] or ""]
+            values = self._graph.nodes[clause.type_name][row_id]
             return all(self._matches(match, values) for match in clause.matches)
         return self._joined(clause, row)
 
@@ -242,9 +243,12 @@ class _Evaluation(_Conditions):
 
     def _joined(self, clause: Traversal, row: Row) -> bool:
         source, target = row[clause.source], row[clause.target]
+        if source is None or target is None:
+            return False
         edges = self._edges(clause)
         if clause.edge_variable is not None:
-            edge = edges.get(row[clause.edge_variable] or "")
+            edge_id = row[clause.edge_variable]
+            edge = None if edge_id is None else edges.get(edge_id)
             if edge is None:
                 return False
             ends = [(edge.source, edge.target)]
@@ -258,12 +262,12 @@ class _Evaluation(_Conditions):
                 step.setdefault(edge.target, set()).add(edge.source)
         distance, level, seen = 0, {source}, {source}
         if declared.source != declared.target:
-            return clause.minimum <= 1 and target in step.get(source or "", ())
+            return clause.minimum <= 1 and target in step.get(source, ())
         if source == target:
-            return clause.minimum == 1 and source in step.get(source or "", ())
+            return clause.minimum == 1 and source in step.get(source, ())
         while level and distance < maximum:
             distance += 1
-            level = {end for start in level for end in step.get(start or "", ())} - seen
+            level = {end for start in level for end in step.get(start, ())} - seen
             seen |= level
             if target in level:
                 return distance >= clause.minimum

@@ -133,8 +133,9 @@ def _integer_arithmetic(
             # Within 2**62 the double decides; near the edge Python integers do.
             doubtful = np.abs(rough) > 2.0**62
             wrapped = np.abs(rough) > 2.0**64
+            each_a, each_b = np.broadcast_arrays(a, b)
             for at in np.flatnonzero(doubtful & ~wrapped).tolist():
-                wrapped[at] = not _INT64_MIN <= int(a[at]) * int(b[at]) <= _INT64_MAX
+                wrapped[at] = not _INT64_MIN <= int(each_a[at]) * int(each_b[at]) <= _INT64_MAX
     if (wrapped if valid is None else wrapped & valid).any():
         raise overflow()
     return values, valid
@@ -142,6 +143,7 @@ def _integer_arithmetic(
 
 def _large_arithmetic(op: ArithmeticOperator, left: Numbers, right: Numbers, valid: Mask | None) -> tuple[Numbers, Mask | None]:
     """Combine integers of which some may lie beyond int64, in Python; U64 columns only."""
+    left, right = np.broadcast_arrays(left, right)
     rows = len(left)
     there = [True] * rows if valid is None else valid.tolist()
     values: list[int] = []

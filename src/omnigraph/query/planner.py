@@ -34,7 +34,7 @@ from omnigraph.query.output.aggregate import Aggregation
 from omnigraph.query.output.listing import Listing
 from omnigraph.query.output.output import Output
 from omnigraph.query.plan import Plan, PointRead
-from omnigraph.query.planning.arrange import arrange_block
+from omnigraph.query.planning.arrange import arrange_match
 from omnigraph.query.planning.liveness import settle
 from omnigraph.query.planning.outputs import choose_output
 from omnigraph.query.planning.pattern import take_apart, visible
@@ -90,7 +90,7 @@ def order_steps(draft: Draft) -> Draft:
     """Put the steps of the match in order."""
     block = draft.query.block
     scope = take_apart(block, draft.catalog, Scope({}), frozenset()).scope
-    steps = arrange_block(block, draft.catalog, Scope({}), frozenset())
+    steps = arrange_match(block, draft.catalog)
     return structs.replace(draft, scope=scope, steps=tuple(steps))
 
 

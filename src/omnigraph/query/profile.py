@@ -34,9 +34,17 @@ class Profile(Struct):
     def start(self) -> None:
         self._before = {} if self.counters is None else dict(self.counters())
 
+    def enter(self, key: int, operator: str) -> None:
+        """Note that an operator begins; ``key`` tells equal operators apart. What runs until `leave` is inside it."""
+        self._begun.setdefault((key, operator), [self.depth, 0, 0.0, 0])
+        self.depth += 1
+
+    def leave(self) -> None:
+        self.depth -= 1
+
     def record(self, key: int, operator: str, rows: int, seconds: float) -> None:
-        """Add one run of an operator; ``key`` tells equal operators apart."""
-        entry = self._begun.setdefault((key, operator), [self.depth, 0, 0.0, 0])
+        """Add what one run of an operator, or one piece of it, gave."""
+        entry = self._begun[key, operator]
         entry[1] += rows
         entry[2] += seconds
         entry[3] += 1

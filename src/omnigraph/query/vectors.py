@@ -101,7 +101,7 @@ class Arrayed:
         return encode_array(self.array, self.type)
 
     def arrow(self) -> pa.Array:
-        return self.array
+        return pa.nulls(len(self.array), pa.string()) if self.type.scalar is Scalar.BLOB else self.array
 
     def size_bytes(self) -> int:
         return int(self.array.nbytes)

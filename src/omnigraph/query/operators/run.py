@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from omnigraph.query.context import Context
 from omnigraph.query.frame import Frame, concatenated
 from omnigraph.query.operators.step import Step
+from omnigraph.query.profile import Profile
 
 Sink: TypeAlias = Callable[[Frame], bool]
 """Takes a frame of at least one row; returns true when it needs no more."""
@@ -24,26 +25,42 @@ def run(steps: Sequence[Step], frame: Frame, context: Context, sink: Sink, posit
     while position < len(steps):
         step = steps[position]
         position += 1
-        started = 0.0 if profile is None else time.perf_counter()
-        outcome = step.run(frame, context)
+        if profile is None:
+            outcome = step.run(frame, context)
+        else:
+            outcome = _profiled(step, frame, context, profile)
         guard.check()
         if not isinstance(outcome, Frame):
-            pieces = iter(outcome)
-            while (piece := next(pieces, None)) is not None:
+            for piece in outcome:
                 guard.check()
-                if profile is not None:
-                    profile.record(id(step), step.describe(), piece.rows, time.perf_counter() - started)
                 if piece.rows and run(steps, piece, context, sink, position):
                     return True
-                started = 0.0 if profile is None else time.perf_counter()
             return False
         frame = outcome
-        rows = frame.rows
-        if profile is not None:
-            profile.record(id(step), step.describe(), rows, time.perf_counter() - started)
-        if rows == 0:
+        if frame.rows == 0:
             return False
     return sink(frame)
+
+
+def _profiled(step: Step, frame: Frame, context: Context, profile: Profile) -> Frame | Iterator[Frame]:
+    """Run a step and record its rows and time; of an operator that gives pieces, piece by piece."""
+    operator = step.describe()
+    profile.enter(id(step), operator)
+    started = time.perf_counter()
+    outcome = step.run(frame, context)
+    profile.leave()
+    if isinstance(outcome, Frame):
+        profile.record(id(step), operator, outcome.rows, time.perf_counter() - started)
+        return outcome
+    return _profiled_pieces(step, operator, outcome, profile)
+
+
+def _profiled_pieces(step: Step, operator: str, pieces: Iterator[Frame], profile: Profile) -> Iterator[Frame]:
+    started = time.perf_counter()
+    for piece in pieces:
+        profile.record(id(step), operator, piece.rows, time.perf_counter() - started)
+        yield piece
+        started = time.perf_counter()
 
 
 def collected(steps: Sequence[Step], frame: Frame, context: Context) -> Frame | None:

@@ -53,7 +53,7 @@ class Aggregation(Output, frozen=True):
         what = ", ".join(expression_text(aggregate) for aggregate in self.aggregates)
         if not self.keys:
             return f"aggregate {what}"
-        return f"group by {', '.join(map(expression_text, self.keys))}: {what}"
+        return f"group by {', '.join(map(expression_text, self.keys))}: {what}{self.order_text()}"
 
     # --- over the groups ---
 

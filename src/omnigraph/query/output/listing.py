@@ -8,7 +8,7 @@ from omnigraph.language.checked import Bm25, Nearest, Rrf
 from omnigraph.query import search
 from omnigraph.query.context import Context
 from omnigraph.query.frame import Frame, concatenated
-from omnigraph.query.notation import condition_variables, expression_text
+from omnigraph.query.notation import condition_variables
 from omnigraph.query.operators.expand import Compaction
 from omnigraph.query.output.narrowing import narrowed
 from omnigraph.query.output.order import entity_tie, expression_keys, first_rows
@@ -34,12 +34,10 @@ class Listing(Output, frozen=True):
         return _Collector(self, context)
 
     def describe(self) -> str:
-        parts = ["distinct rows" if self.distinct else "rows"]
-        if self.order:
-            keys = (f"{expression_text(key.expression)}{' desc' if key.descending else ''}" for key in self.order)
-            kept = "" if self.limit is None else "first rows "
-            parts.append(f"{kept}in order {', '.join(keys)}, ties by {', '.join(f'${name}' for name in self.ties) or 'none'}")
-        return ", ".join(parts)
+        if self.distinct:
+            return f"distinct rows{self.order_text()}"
+        ties = f", ties by {', '.join(f'${name}' for name in self.ties)}" if self.order and self.ties else ""
+        return f"rows{self.order_text()}{ties}"
 
     def ordered(self, frame: Frame, context: Context, count: int | None) -> Frame:
         """Return the first ``count`` rows of a frame in order."""

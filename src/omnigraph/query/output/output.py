@@ -13,6 +13,7 @@ from omnigraph.language.checked import Amount, OrderKey, Projection
 from omnigraph.query.context import Context
 from omnigraph.query.expression import Groups, evaluate
 from omnigraph.query.frame import Frame
+from omnigraph.query.notation import expression_text
 from omnigraph.query.operators.expand import Compaction
 from omnigraph.query.output.grouping import group_vectors
 from omnigraph.query.output.order import first_rows, sort_keys, values_tie
@@ -55,6 +56,13 @@ class Output(Struct, frozen=True, kw_only=True):
     def describe(self) -> str:
         """Return one line for people."""
         raise NotImplementedError
+
+    def order_text(self) -> str:
+        """Return the order as people write it, with a comma in front; empty without an order."""
+        if not self.order:
+            return ""
+        keys = (f"{expression_text(key.expression)}{' desc' if key.descending else ''}" for key in self.order)
+        return f", {'' if self.limit is None else 'first rows '}in order {', '.join(keys)}"
 
     def collector(self, context: Context) -> Collector:
         raise NotImplementedError

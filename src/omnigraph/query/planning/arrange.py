@@ -28,15 +28,21 @@ from omnigraph.query.planning.pattern import Link, Pattern, take_apart
 _FANOUT = 10.0
 
 
-def arrange_block(block: Block, catalog: Catalog, outer: Scope, bound: frozenset[str]) -> list[Step]:
+def arrange_match(block: Block, catalog: Catalog) -> list[Step]:
+    """Return the steps that find the rows of a whole match."""
+    return _Arranger(take_apart(block, catalog, Scope({}), frozenset()), catalog, starts=True).arranged()
+
+
+def _arrange_inner(block: Block, catalog: Catalog, outer: Scope, bound: frozenset[str]) -> list[Step]:
     """Return the steps that extend rows of the variables ``bound`` by the solutions of a block."""
-    return _Arranger(take_apart(block, catalog, outer, bound), catalog).arranged()
+    return _Arranger(take_apart(block, catalog, outer, bound), catalog, starts=False).arranged()
 
 
 class _Arranger:
-    """Orders the steps of one pattern. ``bound`` grows with the steps."""
+    """Orders the steps of one pattern. ``starts`` says that no rows come in from outside, so that a source may begin."""
 
-    def __init__(self, pattern: Pattern, catalog: Catalog) -> None:
+    def __init__(self, pattern: Pattern, catalog: Catalog, *, starts: bool) -> None:
+        self._starts = starts
         self._pattern = pattern
         self._catalog = catalog
         self._bound = set(pattern.bound)
@@ -74,7 +80,7 @@ class _Arranger:
             link = self._next_link()
             if link is not None:
                 self._walk(link)
-            elif not self._bound:
+            elif self._starts and not self._bound:
                 name = min(self._nodes, key=lambda name: self._access(name).rows)
                 self._start(name, self._access(name))
             else:
@@ -180,7 +186,7 @@ class _Arranger:
             late=(),
             negations=(),
         )
-        steps = tuple(_Arranger(pattern, self._catalog).arranged())
+        steps = tuple(_Arranger(pattern, self._catalog, starts=True).arranged())
         sides = self._equal_sides(part)
         if sides is None:
             self._steps.append(Product(steps))
@@ -219,7 +225,7 @@ class _Arranger:
 
     def _exclusion(self, block: Block, outer: frozenset[str]) -> Exclude:
         scope = self._pattern.scope
-        steps = arrange_block(block, self._catalog, scope, outer)
+        steps = _arrange_inner(block, self._catalog, scope, outer)
         names = tuple(sorted(outer))
         by_row = len(names) != 1 or names[0] in scope.optional
         key = ROW if by_row else names[0]
@@ -228,7 +234,7 @@ class _Arranger:
     def _attach(self, block: Block) -> None:
         scope = self._pattern.scope
         outer = outer_variables(block)
-        steps = arrange_block(block, self._catalog, scope, outer)
+        steps = _arrange_inner(block, self._catalog, scope, outer)
         names = tuple(variable.name for variable in visible_variables(block))
         inner_scope = _inner_scope(block, self._catalog, scope)
         self._steps.append(Attach(tuple(steps), tuple(sorted(outer)), inner_scope, names))
