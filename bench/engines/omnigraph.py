@@ -136,6 +136,16 @@ class Omnigraph(Engine):
     def upsert_jsonl(self, text: bytes) -> None:
         self.graph.load(text, mode="merge")
 
+    def branch(self, name: str) -> None:
+        self.graph.create_branch(name)
+
+    def insert_on(self, branch: str, person: Person) -> None:
+        self.graph.create_branch(branch)
+        self.graph.mutate(INSERT, params=dict(zip(COLUMNS, person, strict=True)), branch=branch)
+
+    def merge(self, branch: str) -> None:
+        self.graph.merge(branch)
+
     def export(self, target: Path) -> None:
         """Write JSONL."""
         with (target / "export.jsonl").open("wb") as out:
