@@ -46,7 +46,7 @@ def open_server(start: Start, graph: Path) -> Browser:
 def guarded(start: Start, graph: Path, tmp_path: Path) -> Browser:
     """One named graph with stored queries, tokens and a policy; asks as act-mara."""
     config = write_project(tmp_path)
-    return start(Options(config=str(config)), with_tokens(), "t-mara")
+    return start(Options(config=str(config)), with_tokens(), "k-mara")
 
 
 @pytest.fixture
@@ -54,4 +54,4 @@ def many(start: Start, graph: Path, tmp_path: Path) -> Browser:
     """Two graphs with tokens and a server policy; only alpha has a policy of its own."""
     make_graph(tmp_path / "b.omni")
     config = write_project(tmp_path, multi=True, server_policy=True)
-    return start(Options(config=str(config)), with_tokens(), "t-mara", "/graphs/alpha")
+    return start(Options(config=str(config)), with_tokens(), "k-mara", "/graphs/alpha")

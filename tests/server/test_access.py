@@ -43,14 +43,14 @@ def test_every_route_wants_a_token_and_says_no_more(guarded: Browser, method: st
     stranger = guarded.as_actor(None)
     answers = [
         stranger.send(method, path, body),
-        stranger.send(method, path, body, headers={"Authorization": "Basic t-mara"}),
+        stranger.send(method, path, body, headers={"Authorization": "Basic k-mara"}),
         stranger.send(method, path, body, headers={"Authorization": "Bearer"}),
-        stranger.send(method, path, body, headers={"Authorization": "t-mara"}),
+        stranger.send(method, path, body, headers={"Authorization": "k-mara"}),
     ]
     assert {answer.body for answer in answers} == {b'{"error":"missing bearer token","code":"unauthorized"}'}
     wrong = [
         stranger.send(method, path, body, headers={"Authorization": value})
-        for value in ("Bearer x", "Bearer ", "Bearer  t-mara", "Bearer t-mara ", "Bearer act-mara")
+        for value in ("Bearer x", "Bearer ", "Bearer  k-mara", "Bearer k-mara ", "Bearer act-mara")
     ]
     assert {answer.body for answer in wrong} == {b'{"error":"invalid bearer token","code":"unauthorized"}'}
     assert {answer.status for answer in (*answers, *wrong)} == {401}
@@ -69,12 +69,12 @@ def test_the_actor_comes_from_the_token_alone(guarded: Browser) -> None:
     answer = guarded.post("/mutate?actor=act-nightly&actor_id=x", {**ADD, "actor": "x", "actor_id": "y"}, headers=lies)
     assert answer.json()["actor_id"] == "act-mara"
     assert answer.json()["commit"]["actor_id"] == "act-mara"
-    stranger = guarded.as_actor("t-stranger").post("/mutate", ADD, headers={"X-Actor-Id": "act-mara"})
+    stranger = guarded.as_actor("k-stranger").post("/mutate", ADD, headers={"X-Actor-Id": "act-mara"})
     assert stranger.status == 403
 
 
 def test_an_unknown_actor_is_denied_everywhere(guarded: Browser) -> None:
-    stranger = guarded.as_actor("t-stranger")
+    stranger = guarded.as_actor("k-stranger")
     for method, path, body in PROTECTED:
         expected = {"/graphs": 405, "/queries/people": 404}.get(path, 403)
         assert stranger.send(method, path, body).status == expected, path
@@ -84,7 +84,7 @@ def test_an_unknown_actor_is_denied_everywhere(guarded: Browser) -> None:
 
 def test_scopes(guarded: Browser) -> None:
     guarded.post("/branches", {"name": "draft"})
-    bot = guarded.as_actor("t-nightly")
+    bot = guarded.as_actor("k-nightly")
     assert bot.post("/query", PEOPLE).status == 200
     assert bot.post("/query", {**PEOPLE, "branch": "draft"}).status == 403
     denied = bot.post("/mutate", {**ADD, "branch": " main "})
@@ -108,26 +108,26 @@ def test_a_snapshot_is_read_as_its_branch(guarded: Browser) -> None:
     guarded.post("/branches", {"name": "draft"})
     on_draft = guarded.post("/mutate", {**ADD, "branch": "draft"}).json()["commit"]["graph_commit_id"]
     on_main = guarded.get("/commits").json()["commits"][-1]["graph_commit_id"]
-    bot = guarded.as_actor("t-nightly")
+    bot = guarded.as_actor("k-nightly")
     assert bot.post("/query", {**PEOPLE, "snapshot": on_main}).status == 200
     assert bot.post("/query", {**PEOPLE, "snapshot": on_draft}).status == 403
     assert bot.post("/query", {**PEOPLE, "snapshot": "unknown"}).status == 404
 
 
 def test_a_load_that_forks_needs_two_permissions_before_anything_happens(guarded: Browser) -> None:
-    bot = guarded.as_actor("t-nightly")
+    bot = guarded.as_actor("k-nightly")
     denied = bot.post("/load", {"data": LINE, "branch": "draft", "from": "main"})
     assert denied.error == (
         "policy denied action 'branch_create' on branch 'main' targeting branch 'draft' for actor 'act-nightly'"
     )
     assert guarded.get("/branches").json() == {"branches": ["main"]}
-    assert guarded.as_actor("t-stranger").post("/load", {"data": LINE, "branch": "ghost"}).status == 403
+    assert guarded.as_actor("k-stranger").post("/load", {"data": LINE, "branch": "ghost"}).status == 403
     assert bot.post("/load", {"data": LINE, "branch": "ghost"}).status == 404
 
 
 def test_default_deny(start: Start, graph: Path, tmp_path: Path) -> None:
     config = write_project(tmp_path, policy=False)
-    browser = start(Options(config=str(config)), with_tokens(), "t-stranger")
+    browser = start(Options(config=str(config)), with_tokens(), "k-stranger")
     for path in ("/snapshot", "/schema", "/branches", "/commits", "/queries"):
         assert browser.get(path).status == 200
     assert browser.post("/query", PEOPLE).status == 200
@@ -145,18 +145,18 @@ def test_open_has_no_actor(open_server: Browser) -> None:
 
 
 def test_many_graphs(many: Browser) -> None:
-    flat = Browser(many.application, many.loop, "t-mara")
+    flat = Browser(many.application, many.loop, "k-mara")
     listed = flat.get("/graphs").json()["graphs"]
     assert [entry["graph_id"] for entry in listed] == ["alpha", "beta"]
     assert (
-        flat.as_actor("t-nightly").get("/graphs").error == "policy denied action 'graph_list' for unknown actor 'act-nightly'"
+        flat.as_actor("k-nightly").get("/graphs").error == "policy denied action 'graph_list' for unknown actor 'act-nightly'"
     )
     assert flat.as_actor(None).get("/graphs").status == 401
     assert flat.get("/snapshot").status == 404
     assert many.post("/mutate", ADD).json()["actor_id"] == "act-mara"
     change = many.post("/change", ADD)
     assert change.headers["link"] == '</mutate>; rel="successor-version"'
-    beta = Browser(many.application, many.loop, "t-mara", "/graphs/beta")
+    beta = Browser(many.application, many.loop, "k-mara", "/graphs/beta")
     assert beta.post("/query", PEOPLE).json()["row_count"] == 2
     assert beta.post("/mutate", ADD).error == DEFAULT_DENY
     missing = flat.get("/graphs/gamma/snapshot")
@@ -179,7 +179,7 @@ def test_without_a_server_policy_nobody_lists_graphs(start: Start, graph: Path, 
 
     make_graph(tmp_path / "b.omni")
     config = write_project(tmp_path, multi=True)
-    browser = start(Options(config=str(config)), with_tokens(), "t-mara")
+    browser = start(Options(config=str(config)), with_tokens(), "k-mara")
     answer = browser.get("/graphs")
     assert (answer.status, answer.error) == (403, SERVER_SCOPED)
     open_config = write_project(tmp_path, multi=True, policy=False)

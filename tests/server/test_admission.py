@@ -23,7 +23,7 @@ ADD = "query add($name: String) { insert Person { name: $name } }"
 def capped(start: Start, graph: Path, tmp_path: Path) -> Browser:
     config = write_project(tmp_path)
     environment = with_tokens(OMNIGRAPH_PER_ACTOR_INFLIGHT_MAX="3", OMNIGRAPH_PER_ACTOR_BYTES_MAX="5000")
-    return start(Options(config=str(config)), environment, "t-mara")
+    return start(Options(config=str(config)), environment, "k-mara")
 
 
 @pytest.fixture
@@ -57,11 +57,11 @@ def test_exactly_the_cap_is_admitted(capped: Browser, held: threading.Event) -> 
         }
         malformed = await capped.request("POST", "/mutate", {"query": "query x("})
         assert malformed.status == 429
-        stranger = await capped.as_actor("t-stranger").request("POST", "/mutate", body)
+        stranger = await capped.as_actor("k-stranger").request("POST", "/mutate", body)
         assert stranger.status == 403
         reader = await capped.request("GET", "/snapshot")
         assert reader.status == 200
-        other = asyncio.create_task(capped.as_actor("t-nightly").request("POST", "/mutate", {**body, "branch": "ghost"}))
+        other = asyncio.create_task(capped.as_actor("k-nightly").request("POST", "/mutate", {**body, "branch": "ghost"}))
         held.set()
         assert (await other).status == 404
         return [(await task).status for task in tasks]

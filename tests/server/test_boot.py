@@ -135,7 +135,7 @@ def test_the_order_of_refusals(folder: Path) -> None:
     assert "missing.omni" in refusal(Options(config=config), with_tokens())
     make_graph(folder / "missing.omni")
     assert "could not read policy file" in refusal(Options(config=config), with_tokens())
-    assert "duplicate bearer token" in refusal(Options(config=config), with_tokens(OMNIGRAPH_SERVER_BEARER_TOKEN="t-mara"))
+    assert "duplicate bearer token" in refusal(Options(config=config), with_tokens(OMNIGRAPH_SERVER_BEARER_TOKEN="k-mara"))
 
 
 def test_many_graphs_that_cannot_be_served(folder: Path) -> None:

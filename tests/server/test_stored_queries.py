@@ -58,7 +58,7 @@ def test_invoke_faults(guarded: Browser) -> None:
 
 def test_a_denied_call_looks_like_an_unknown_query(guarded: Browser) -> None:
     unknown = guarded.post("/queries/ghost")
-    bot = guarded.as_actor("t-nightly")
+    bot = guarded.as_actor("k-nightly")
     denied = [bot.post("/queries/people"), bot.post("/queries/add_person", {"snapshot": "x"}), bot.post("/queries/ghost")]
     assert {(answer.status, answer.body) for answer in denied} == {(404, unknown.body)}
     assert unknown.json() == {"error": "stored query not found", "code": "not_found"}
@@ -72,7 +72,7 @@ def test_the_inner_gate_is_an_ordinary_denial(start: Start, graph: Path, tmp_pat
     (tmp_path / "policy.yaml").write_text(
         policy + "  - { id: b, allow: { actors: { group: bots }, actions: [invoke_query] } }\n"
     )
-    bot = start(Options(config=str(config)), with_tokens(), "t-nightly")
+    bot = start(Options(config=str(config)), with_tokens(), "k-nightly")
     assert bot.post("/queries/people").status == 200
     denied = bot.post("/queries/add_person", {"params": {"name": "x"}})
     assert (denied.status, denied.error) == (403, "policy denied action 'change' on branch 'main' for actor 'act-nightly'")

@@ -42,7 +42,7 @@ query add_person($name: String, $age: I64?) @instruction("Ask first") {
   insert Person { name: $name }
 }
 """
-TOKENS = {"act-mara": "t-mara", "act-nightly": "t-nightly", "act-stranger": "t-stranger"}
+TOKENS = {"act-mara": "k-mara", "act-nightly": "k-nightly", "act-stranger": "k-stranger"}
 POLICY = """\
 version: 1
 groups:

@@ -1,0 +1,217 @@
+"""A real process on the loopback interface: start, refusals, signals, restarts, and what it logs."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import signal
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from server.process import Server, refuse
+from server.worlds import make_graph, with_tokens, write_project
+
+ADD = "query add($name: String) { insert Person { name: $name } }"
+NAMES = "query names() { match { $p: Person } return { $p.name as n } }"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_where_it_listens_and_ends_with_zero(graph: Path, tmp_path: Path, number: signal.Signals) -> None:
+    with Server((str(graph),), tmp_path, {"OMNIGRAPH_UNAUTHENTICATED": "yes", "OMNIGRAPH_SOURCE_VERSION": "abc"}) as server:
+        status, body = server.send("GET", "/healthz")
+        assert (status, json.loads(body)["source_version"]) == (200, "abc")
+        kept = server.connect()
+        kept.request("GET", "/snapshot")
+        kept.getresponse().read()
+        assert server.stop(number) == 0
+        assert server.process.stdout is not None
+        assert server.process.stdout.read() == b"", "nothing but the address goes to standard output"
+        log = server.logged()
+        assert "shutdown signal received" in log
+        assert "running with --unauthenticated" in log
+        assert f"serving omnigraph uri={graph} graph_id={graph}" in log
+        with Server((str(graph), "--unauthenticated"), tmp_path, port=server.port) as again:
+            assert again.send("GET", "/healthz")[0] == 200
+        kept.close()
+
+
+def test_refusals(graph: Path, tmp_path: Path) -> None:
+    port = free_port()
+    bind = ("--bind", f"127.0.0.1:{port}")
+    nothing = refuse(*bind, folder=tmp_path)
+    assert (nothing.status, nothing.out) == (1, "")
+    assert nothing.err.startswith("error: no graph to serve: pass a URI")
+    closed = refuse(str(graph), *bind, folder=tmp_path)
+    assert closed.status == 1
+    assert "server has no bearer tokens and no policy file configured" in closed.err.splitlines()[0]
+    missing = refuse("absent.omni", "--unauthenticated", *bind, folder=tmp_path)
+    assert missing.status == 1
+    assert "Traceback" not in missing.err
+    for words in (("--nonsense",), ("--bind",), ("a", "b")):
+        assert refuse(*words, folder=tmp_path).status == 2
+    assert refuse("--help", folder=tmp_path).status == 0
+    assert refuse("--version", folder=tmp_path).out.startswith("omnigraph-server ")
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_an_address_that_cannot_be_bound(graph: Path, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = refuse(str(graph), "--unauthenticated", "--bind", address, folder=tmp_path)
+    assert done.status == 1
+    assert f"cannot listen on {address}: Address already in use" in done.err
+    for bad in ("nowhere", "127.0.0.1:x", ":80", "127.0.0.1:70000"):
+        done = refuse(str(graph), "--unauthenticated", "--bind", bad, folder=tmp_path)
+        assert (done.status, f"cannot listen on '{bad}'" in done.err) == (1, True)
+
+
+def test_nothing_secret_is_logged(graph: Path, tmp_path: Path) -> None:
+    write_project(tmp_path)
+    with Server((), tmp_path, with_tokens(), token="k-mara") as server:
+        assert server.send("POST", "/mutate", {"query": ADD, "params": {"name": "s3cret-name"}})[0] == 200
+        assert server.send("POST", "/query", {"query": NAMES, "params": {"x": "s3cret-param"}})[0] == 200
+        assert server.send("GET", "/commits?actor=s3cret-actor")[0] == 200
+        assert server.send("GET", "/snapshot", Authorization="Bearer s3cret-token")[0] == 401
+        assert server.send("POST", "/queries/people")[0] == 200
+        assert server.send("POST", "/mutate", {"query": "s3cret"})[0] == 400
+        assert server.stop() == 0
+        log = server.logged()
+    assert "s3cret" not in log
+    for token in ("k-mara", "k-nightly", "Bearer"):
+        assert token not in log
+    assert "loaded bearer token source source=env-or-file" in log
+    assert re.search(
+        r'policy decision actor_id=act-mara action=change branch=main target_branch="" allowed=true matched_rule_id=curators-write',
+        log,
+    )
+    assert "stored query invoked graph=alpha actor=act-mara query=people kind=read" in log
+    assert re.search(r"request method=GET path=/commits status=200 latency_ms=[0-9.]+ request_id=", log)
+
+
+def test_many_graphs(graph: Path, tmp_path: Path) -> None:
+    make_graph(tmp_path / "b.omni")
+    config = write_project(tmp_path, multi=True, server_policy=True)
+    more = with_tokens(OMNIGRAPH_LOG_FORMAT="json", OMNIGRAPH_METRICS="1")
+    with Server(("--config", str(config)), tmp_path, more, token="k-mara") as server:
+        listed = json.loads(server.send("GET", "/graphs")[1])["graphs"]
+        assert [entry["graph_id"] for entry in listed] == ["alpha", "beta"]
+        assert server.send("GET", "/graphs/beta/snapshot")[0] == 200
+        counters = server.send("GET", "/metrics")[1].decode()
+        assert 'omnigraph_requests_total{operation="getSnapshot",status="200"} 1' in counters
+        assert server.stop() == 0
+        records = [json.loads(line) for line in server.logged().splitlines()]
+    assert {"message": "graph routed", "graph_id": "beta"}.items() <= next(
+        r for r in records if "routed" in r["message"]
+    ).items()
+    serving = next(record for record in records if record["message"] == "serving omnigraph")
+    assert (serving["mode"], serving["graph_count"], serving["config"]) == ("multi", 2, str(config))
+
+
+def test_a_body_that_never_ends_is_refused_early(graph: Path, tmp_path: Path) -> None:
+    with Server((str(graph), "--unauthenticated"), tmp_path) as server:
+        connection = server.connect()
+        connection.putrequest("POST", "/query")
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Transfer-Encoding", "chunked")
+        connection.endheaders()
+        chunk = b" " * 65_536
+        sent = 0
+        try:
+            while sent < 4 << 20:
+                connection.send(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+                sent += len(chunk)
+        except OSError:
+            pass
+        answer = connection.getresponse()
+        assert answer.status == 413
+        assert json.loads(answer.read())["code"] == "bad_request"
+        connection.close()
+        assert server.send("HEAD", "/snapshot") == (200, b"")
+
+
+def test_shutdown_under_load_loses_nothing_that_was_acknowledged(graph: Path, tmp_path: Path) -> None:
+    acknowledged: list[str] = []
+    with Server((str(graph), "--unauthenticated"), tmp_path) as server:
+        enough = threading.Event()
+
+        def write(worker: int) -> None:
+            connection = server.connect()
+            number = 0
+            while True:
+                name = f"w{worker}-{number}"
+                body = json.dumps({"query": ADD, "params": {"name": name}})
+                try:
+                    connection.request("POST", "/mutate", body, server.headers())
+                    answer = connection.getresponse()
+                    answer.read()
+                except (OSError, http.client.HTTPException):
+                    return
+                assert answer.status == 200
+                acknowledged.append(name)
+                number += 1
+                if len(acknowledged) > 60:
+                    enough.set()
+
+        threads = [threading.Thread(target=write, args=(worker,)) for worker in range(4)]
+        for thread in threads:
+            thread.start()
+        assert enough.wait(60)
+        assert server.stop() == 0
+        for thread in threads:
+            thread.join(30)
+        assert "ERROR" not in server.logged()
+    with Server((str(graph), "--unauthenticated"), tmp_path) as server:
+        rows = json.loads(server.send("POST", "/query", {"query": NAMES})[1])["rows"]
+    stored = {row["n"] for row in rows}
+    assert set(acknowledged) <= stored
+    assert len(stored) - 2 - len(acknowledged) <= 4, "at most one unanswered write for each connection"
+
+
+def test_two_processes_on_one_graph(graph: Path, tmp_path: Path) -> None:
+    serve = (str(graph), "--unauthenticated")
+    with Server(serve, tmp_path) as one, Server(serve, tmp_path) as other:
+        for number in range(6):
+            writer, reader = (one, other) if number % 2 else (other, one)
+            name = f"n{number}"
+            assert writer.send("POST", "/mutate", {"query": ADD, "params": {"name": name}})[0] == 200
+            rows = json.loads(reader.send("POST", "/query", {"query": NAMES})[1])["rows"]
+            assert name in {row["n"] for row in rows}
+
+
+def test_a_slow_reader_of_an_export_holds_nobody_up(tmp_path: Path) -> None:
+    from omnigraph.graph.graph import open_graph
+
+    graph = make_graph(tmp_path / "a.omni")
+    with open_graph(str(graph)) as opened:
+        lines = (b'{"type":"Person","data":{"name":"%b%06d"}}\n' % (b"x" * 200, number) for number in range(60_000))
+        opened.load(b"".join(lines), "merge")
+    with Server((str(graph), "--unauthenticated"), tmp_path) as server:
+        slow = server.connect()
+        slow.request("POST", "/export", "{}", server.headers())
+        answer = slow.getresponse()
+        first = answer.read(1000)
+        assert server.send("POST", "/mutate", {"query": ADD, "params": {"name": "during"}})[0] == 200
+        for _ in range(5):
+            assert server.send("GET", "/healthz")[0] == 200
+        rest = answer.read()
+        assert (first + rest).count(b"\n") == 60_003
+        assert b'"during"' not in rest, "one snapshot for the whole stream"
+        slow.request("POST", "/export", "{}", server.headers())
+        gone = slow.getresponse()
+        gone.read(10)
+        slow.close()
+        assert server.send("GET", "/readyz")[0] == 200
+        assert server.stop() == 0
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
