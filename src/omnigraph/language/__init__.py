@@ -1,8 +1,9 @@
 """The two languages: ``.pg`` schemas and ``.gq`` queries.
 
 From text to catalog (``compile_schema``), from text to trees (``parse_queries``), from a tree and a catalog to a checked
-query (``check_query``), from a JSON object to parameter values (``bind_parameters``). Nothing here does any I/O. Names
-are loaded when they are first asked for, so that a caller pays only for the part that it uses.
+query (``check_query``), from a JSON object to parameter values (``bind_parameters``), from a text to the same in the one
+layout (``format_queries``, ``format_schema``). Nothing here does any I/O. Names are loaded when they are first asked for, so
+that a caller pays only for the part that it uses.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from omnigraph.language.checker import check_mutation as check_mutation
     from omnigraph.language.checker import check_query as check_query
     from omnigraph.language.checker import check_read as check_read
+    from omnigraph.language.formatting import format_queries as format_queries
+    from omnigraph.language.formatting import format_schema as format_schema
     from omnigraph.language.identity import composite_id as composite_id
     from omnigraph.language.identity import key_text as key_text
     from omnigraph.language.lexer import decode_source as decode_source
@@ -54,6 +57,8 @@ _HOMES = {
     "export_datetime": "temporal",
     "format_date": "temporal",
     "format_datetime": "temporal",
+    "format_queries": "formatting",
+    "format_schema": "formatting",
     "key_text": "identity",
     "lint_queries": "lint",
     "parse_date": "temporal",
