@@ -258,6 +258,7 @@ class Graph:
         id. Raises BadRequest, InvalidValue, ConstraintViolation, KeyConflict, NotFound.
         """
         from omnigraph.graph.decode import decode_load
+        from omnigraph.graph.layout import layouts_of
         from omnigraph.graph.load import evaluate_load
 
         if mode not in LOAD_MODES:
@@ -265,7 +266,10 @@ class Graph:
         refuse_reserved("load", _name_of(branch))
         target, created = self._load_target(branch, from_branch, actor)
         blobs = BlobWriter(self._store)
-        decoded = decode_load(data, target.current().cut.catalog, mode=mode, blobs=blobs, progress=progress)
+        schema = target.current().cut.schema
+        layouts = layouts_of(schema)
+        keys = {key: layouts[key].key for key in schema.by_key if layouts[key].key}
+        decoded = decode_load(data, schema.catalog, mode=mode, blobs=blobs, progress=progress, keys=keys)
         blobs.flush()
 
         def evaluate(head: Head) -> Evaluated:

@@ -234,11 +234,11 @@ class _Merge:
                     check_cardinality(view, edge, [source])
 
     def _judge_endpoints(self, view: SnapshotView, edge: EdgeType) -> None:
-        edges = view.edges(edge.name)
+        edges, before = view.edges(edge.name), self.target_view.edges(edge.name)
         suspects = set(self.taken.get(edge.table_key, []))
         for end, type_name in (("src", edge.source), ("dst", edge.target)):
             for node_id in self.removed.get(f"node:{type_name}", []):
-                suspects.update(edges.ids(edges.find(end, node_id)).to_pylist())
+                suspects.update(before.ids(before.find(end, node_id)).to_pylist())
         for row_id in sorted(suspects):
             ordinal = edges.ordinal(row_id)
             if ordinal < 0:
