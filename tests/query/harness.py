@@ -38,7 +38,11 @@ def compare(query: ReadQuery, catalog: Catalog, graph: ModelGraph, view: GraphVi
     for settings in (Settings(traversal_mode="indexed"), Settings(traversal_mode="csr"), TINY):
         result = execute(plan, view, values, now_ms=NOW_MS, settings=settings)
         assert result.columns == expected.columns
-        same_rows(rows_of(result), expected)
+        try:
+            same_rows(rows_of(result), expected)
+        except AssertionError as error:
+            error.add_note(f"{plan.explain()}\n{settings}\n{values}\n{graph}")
+            raise
         table = result.to_arrow()
         assert table.num_rows == len(result)
         table.validate()

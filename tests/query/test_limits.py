@@ -11,7 +11,7 @@ import pytest
 from model.language import ModelEdge, ModelGraph
 from omnigraph.errors import ExecutionError, ResourceLimitExceeded
 from omnigraph.language import compile_schema
-from omnigraph.query import Cancelled, Limits, Profile
+from omnigraph.query import Cancelled, Limits, Profile, Settings
 from query.harness import run
 from query.memory_view import MemoryView
 
@@ -55,6 +55,11 @@ def test_a_product_is_refused_before_it_is_made() -> None:
     started = time.perf_counter()
     assert refused(text, Limits(query_memory_bytes_max=100 << 20)).resource == "query_memory_bytes_max"
     assert time.perf_counter() - started < 5
+
+
+def test_a_product_that_passes_through_is_refused_when_hopeless() -> None:
+    text = "query q() { match { $a: P $b: P $c: P } return { $a.n, sum($b.n) as s, sum($c.n) as t } }"
+    assert refused(text, Limits(query_memory_bytes_max=100 << 20)).resource == "query_memory_bytes_max"
 
 
 def test_a_product_that_is_only_counted_costs_nothing() -> None:
@@ -116,3 +121,22 @@ def test_arrays_of_the_snapshot_are_left_alone() -> None:
     run(CATALOG, VIEW, "query q() { match { $p: P } return { $p.n, sum($p.n) as s } order { $p.n desc } limit 3 }")
     run(CATALOG, VIEW, "query q() { match { $p: P $p.n > 5 } return { $p.n } order { $p.n desc } limit 3 }")
     assert np.array_equal(values, before)
+
+
+def test_large_frontiers_ask_for_the_adjacency_in_memory() -> None:
+    edges = VIEW.edges("Knows")
+    hop = "query q() { match { $p: P MATCH $p knows $f } return { $f } }"
+    for match, settings, expected in (
+        ('$p.key = "p1"', Settings(), {None}),
+        ("", Settings(), {False}),
+        ("", Settings(indexed_frontier_max=ROWS), {None}),
+        ('$p.key = "p1"', Settings(traversal_mode="csr"), {False}),
+        ("", Settings(traversal_mode="indexed"), {True}),
+    ):
+        edges.asked.clear()
+        run(CATALOG, VIEW, hop.replace("MATCH", match), settings=settings)
+        assert set(edges.asked) == expected
+    edges.asked.clear()
+    far = 'query q() { match { $p: P { key: "p1" } $p knows{1,7} $f } return { $f } }'
+    run(CATALOG, VIEW, far)
+    assert set(edges.asked) == {False}

@@ -90,7 +90,13 @@ def column_values(table: TableView, name: str, type_: PropertyType, ordinals: Or
 
 
 def _every(table: TableView) -> Ordinals:
-    return np.arange(table.slots, dtype=np.int32)
+    """Return one ordinal per slot, -1 for slots that hold no live row: only ordinals that the table gave are asked for."""
+    live = table.all()
+    if len(live) == table.slots:
+        return live
+    every = np.full(table.slots, -1, np.int32)
+    every[live] = live
+    return every
 
 
 def _property(expression: PropertyRef, frame: Frame, context: Context) -> Vector:

@@ -9,6 +9,8 @@ conditions then work on whole columns, and counting never builds ordinals at all
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +18,7 @@ from omnigraph.storage.view import Mask, Ordinals, TableView
 
 Weights = npt.NDArray[np.int64]
 Positions = npt.NDArray[np.int64]
+SortKey: TypeAlias = npt.NDArray[Any]  # Any: of integers or floats, ascending in the order asked for
 
 
 class Scan:

@@ -63,7 +63,9 @@ def expression_text(expression: Expression) -> str:
         case ParameterRef():
             return f"${expression.name}"
         case PropertyRef():
-            return f"${expression.variable}.{expression.property_name}" if expression.variable else expression.property_name
+            # The row of a mutation and an edge without a variable have no name of their own.
+            named = expression.variable and not expression.variable.startswith("@")
+            return f"${expression.variable}.{expression.property_name}" if named else expression.property_name
         case EntityRef():
             return f"${expression.variable}"
         case WholeRef():

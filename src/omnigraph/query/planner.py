@@ -104,14 +104,15 @@ def drop_unused(draft: Draft) -> Draft:
 
 
 def judge_products(draft: Draft) -> Draft:
-    """Mark a product whose every pair is returned: its size is known before it is made."""
+    """Say how much of a product is kept, so that one that cannot end well is refused before it starts."""
     output, steps = draft.output, draft.steps
-    if not isinstance(output, Listing) or output.distinct or output.limit is not None or not steps:
+    if not isinstance(output, Listing) or output.distinct:
         return draft
-    last = steps[-1]
-    if not isinstance(last, Product):
-        return draft
-    return structs.replace(draft, steps=(*steps[:-1], structs.replace(last, all_kept=True)))
+    if output.limit is not None and not output.order:
+        steps = tuple(structs.replace(step, share=None) if isinstance(step, Product) else step for step in steps)
+    elif output.limit is None and steps and isinstance(steps[-1], Product):
+        steps = (*steps[:-1], structs.replace(steps[-1], share=1))
+    return structs.replace(draft, steps=steps)
 
 
 def spot_point_read(draft: Draft) -> Draft:

@@ -1,7 +1,7 @@
 """The seam for full-text and vector search.
 
-Two functions are all that the rest of the room knows about search: whether rows match a text, and in which order a ranking
-puts them. Until an index is behind them both refuse.
+Two functions are all that the rest of the room knows about search: which rows match a text (`matches_text`), and how well a
+ranking likes them (`rank`). Until an index is behind them, `ensure_available` refuses reads that need them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NoReturn
 from omnigraph.errors import ExecutionError
 from omnigraph.language.checked import Bm25, Nearest, Ranking, Rrf, TextMatch
 from omnigraph.query.context import Context
-from omnigraph.query.frame import Frame, Positions
+from omnigraph.query.frame import Frame, Positions, SortKey
 from omnigraph.storage.view import Mask
 
 
@@ -25,8 +25,12 @@ def matches_text(match: TextMatch, frame: Frame, context: Context) -> Mask:
     raise _unavailable(match.function)
 
 
-def rank(ranking: Ranking, frame: Frame, context: Context) -> Positions:
-    """Return the positions of the ranked rows, best first; rows that are not ranked are left out."""
+def rank(ranking: Ranking, frame: Frame, limit: int | None, context: Context) -> tuple[Positions, SortKey]:
+    """Return the positions of the rows that are ranked, and a number for each that is smaller the better it is.
+
+    Rows of equal rank have equal numbers: further order keys and the ids settle what comes first. ``limit`` is the depth of the
+    arms of ``rrf``.
+    """
     raise _unavailable(ranking_name(ranking))
 
 

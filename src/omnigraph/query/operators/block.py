@@ -22,12 +22,17 @@ _GROWTH = 16  # an optional block is taken to make so many rows of one
 
 
 class Exclude(Step, frozen=True):
-    """Drops the rows that the block can extend. ``outer`` are the block's variables from outside."""
+    """Drops the rows that the block can extend. ``outer`` are the block's variables from outside.
+
+    ``backward`` are steps that find by themselves every node of the one outer variable that the block can extend: cheaper than
+    ``steps`` when about all nodes are asked for and the block's conditions are about other variables.
+    """
 
     steps: tuple[Step, ...]
     outer: tuple[str, ...]
     scope: Scope
     by_row: bool
+    backward: tuple[Step, ...] | None = None
 
     def run(self, frame: Frame, context: Context) -> Frame:
         inside = context.within(self.scope)
@@ -36,17 +41,20 @@ class Exclude(Step, frozen=True):
             return frame.filtered(~self._hit_rows(frame, inside), self.carry)
         variable = self.outer[0]
         table = context.table(variable)
+        backward = self.backward is not None and frame.rows * 4 > table.rows
         if frame.scan is not None:
-            return frame.filtered(~self._hit_slots(frame, inside, table.slots), self.carry)
+            start = Frame.unit() if backward else frame
+            return frame.filtered(~self._hit_slots(start, inside, table.slots, backward=backward), self.carry)
         ordinals = frame.columns[variable]
-        if frame.rows == 1:
+        if frame.rows == 1 and not backward:
             start = Frame(1, {variable: ordinals})
             found = run(self.steps, start, inside, lambda _: True)
             return Frame(0, {}) if found else frame.reduced(self.carry)
-        start = Frame(len(ordinals), {variable: ordinals})
-        return frame.filtered(~self._hit_slots(start, inside, table.slots).take(ordinals), self.carry)
+        start = Frame.unit() if backward else Frame(len(ordinals), {variable: ordinals})
+        hit = self._hit_slots(start, inside, table.slots, backward=backward)
+        return frame.filtered(~hit.take(ordinals), self.carry)
 
-    def _hit_slots(self, frame: Frame, context: Context, slots: int) -> Mask:
+    def _hit_slots(self, frame: Frame, context: Context, slots: int, *, backward: bool) -> Mask:
         """Return which slots of the one outer variable's table the block can extend."""
         hit: Mask = np.zeros(slots, np.bool_)
         variable = self.outer[0]
@@ -59,7 +67,8 @@ class Exclude(Step, frozen=True):
                 hit[piece.columns[variable]] = True
             return False
 
-        run(self.steps, frame, context, mark)
+        steps = self.steps if self.backward is None or not backward else self.backward
+        run(steps, frame, context, mark)
         return hit
 
     def _hit_rows(self, frame: Frame, context: Context) -> Mask:
@@ -76,7 +85,10 @@ class Exclude(Step, frozen=True):
         return frozenset(self.outer)
 
     def describe(self) -> str:
-        return f"drop rows with (for each {', '.join(map(shown, self.outer)) or 'row'})"
+        each = f"for each {', '.join(map(shown, self.outer)) or 'row'}"
+        if self.backward is None:
+            return f"drop rows with ({each})"
+        return f"drop rows with ({each}; for most rows from the other end: {'; '.join(s.describe() for s in self.backward)})"
 
     def inner(self) -> tuple[Step, ...]:
         return self.steps

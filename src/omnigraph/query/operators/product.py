@@ -12,17 +12,20 @@ from omnigraph.query.operators.run import collected
 from omnigraph.query.operators.step import Step
 from omnigraph.storage.view import Ordinals
 
+PASSING = 64
+
 
 class Product(Step, frozen=True):
     """Pairs every row with every row of an independent part of the match.
 
     ``needed`` are the part's variables that somebody looks at later; without any, its number of rows is all that counts.
-    ``all_kept`` says that every pair reaches the result, so that its size can be judged before the first is made.
+    ``share`` is how many pairs may be made for each one that memory has room for: 1 when all of them are kept, `PASSING` when
+    they only pass through in pieces, None when a limit ends the walk early. Too many are refused before the first is made.
     """
 
     steps: tuple[Step, ...]
     needed: tuple[str, ...] = ()
-    all_kept: bool = False
+    share: int | None = PASSING
 
     def run(self, frame: Frame, context: Context) -> Frame | Iterator[Frame]:
         other = independent(self, self.steps, context)
@@ -33,8 +36,8 @@ class Product(Step, frozen=True):
             weights = _multiplied(frame.weights, frame.rows, other.total)
             return Frame(frame.rows, {name: columns[name] for name in self.carry}, weights)
         pairs = frame.rows * other.rows
-        if self.all_kept:
-            context.guard.reserve(pairs * 4 * (len(self.carry) + len(self.needed)))
+        if self.share is not None:
+            context.guard.reserve(pairs * 4 * (len(self.carry) + len(self.needed)) // self.share)
         if pairs <= context.settings.piece_rows:
             return self._paired(frame, other)
         return self._pieces(frame, other, context.settings.piece_rows)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from omnigraph.language.catalog import PropertyType
-from omnigraph.language.checked import Value
+from omnigraph.language.checked import Constant, ParameterRef, Value
 from omnigraph.language.identity import composite_id, key_text
 from omnigraph.query.context import Context, Operand, operand_value
 from omnigraph.query.frame import Frame
@@ -72,6 +72,31 @@ class FindKey(Step, frozen=True):
     def describe(self) -> str:
         tests = " and ".join(f"{name} = {expression_text(operand)}" for name, operand, _ in self.members)
         return f"find {shown(self.variable)}: {self.type_name} by key {tests}"
+
+
+class FindKeys(Step, frozen=True):
+    """Binds a variable to the nodes whose key is in a list. Starts a plan."""
+
+    variable: str
+    property_name: str
+    type: PropertyType
+    operand: Constant | ParameterRef
+    type_name: str
+
+    def run(self, frame: Frame, context: Context) -> Frame:
+        values = context.value(self.operand)
+        if not isinstance(values, tuple):
+            return Frame(0, {})
+        texts = {member_text(value, self.type) for value in values} - {None}
+        ordinals = np.sort(context.table(self.variable).ordinals([text for text in texts if text is not None]))
+        found = ordinals[np.searchsorted(ordinals, 0) :]
+        return Frame(len(found), {self.variable: found})
+
+    def binds(self) -> frozenset[str]:
+        return frozenset({self.variable})
+
+    def describe(self) -> str:
+        return f"find {shown(self.variable)}: {self.type_name} by keys {self.property_name} in {expression_text(self.operand)}"
 
 
 class FindIndexed(Step, frozen=True):

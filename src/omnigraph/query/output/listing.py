@@ -7,7 +7,7 @@ import numpy as np
 from omnigraph.language.checked import Bm25, Nearest, Rrf
 from omnigraph.query import search
 from omnigraph.query.context import Context
-from omnigraph.query.frame import Frame, concatenated
+from omnigraph.query.frame import Frame, SortKey, concatenated
 from omnigraph.query.notation import condition_variables
 from omnigraph.query.operators.expand import Compaction
 from omnigraph.query.output.narrowing import narrowed
@@ -23,7 +23,7 @@ class Listing(Output, frozen=True):
     ties: tuple[str, ...] = ()
 
     def needs(self) -> frozenset[str]:
-        used = frozenset(self.ties) if self.order else frozenset[str]()
+        used = frozenset(self.ties) if self.order and not self.distinct else frozenset[str]()
         used = used.union(*(condition_variables(projection.expression) for projection in self.projections))
         return used.union(*(condition_variables(key.expression) for key in self.order))
 
@@ -41,12 +41,13 @@ class Listing(Output, frozen=True):
 
     def ordered(self, frame: Frame, context: Context, count: int | None) -> Frame:
         """Return the first ``count`` rows of a frame in order."""
-        ranking = self.order[0].expression
+        ranking, order = self.order[0].expression, self.order
+        keys: list[SortKey] = []
         if isinstance(ranking, Nearest | Bm25 | Rrf):
-            return frame.taken(search.rank(ranking, frame, context))
-        keys = [
-            key for item in self.order for key in expression_keys(item.expression, frame, context, descending=item.descending)
-        ]
+            positions, key = search.rank(ranking, frame, count, context)
+            frame, order, keys = frame.taken(positions), order[1:], [key]
+        for item in order:
+            keys += expression_keys(item.expression, frame, context, descending=item.descending)
         ties = [entity_tie(name, frame, context) for name in self.ties]
         return frame.taken(first_rows(keys, ties, frame.rows, count))
 

@@ -7,7 +7,7 @@ the next key, and what settles ties (ids, as a rule) is only fetched for rows th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,11 @@ from omnigraph.language.catalog import NodeType, Scalar
 from omnigraph.language.checked import EntityRef, Expression, PropertyRef
 from omnigraph.query.context import Context
 from omnigraph.query.expression import evaluate
-from omnigraph.query.frame import Frame, Positions
+from omnigraph.query.frame import Frame, Positions, SortKey
 from omnigraph.query.notation import expression_text
 from omnigraph.query.vectors import Arrayed, Fixed, Objects, Repeated, Vector
 from omnigraph.storage.view import Ordinals, TableView
 
-SortKey: TypeAlias = npt.NDArray[Any]  # Any: of integers or floats
 Tie: TypeAlias = Callable[[Positions], SortKey]
 """Returns, for some positions, values whose ascending order settles ties among exactly these positions."""
 

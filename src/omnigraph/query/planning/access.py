@@ -9,7 +9,7 @@ from msgspec import Struct
 from omnigraph.language.catalog import EdgeType, NodeType, PropertyType
 from omnigraph.language.checked import Compare, Condition, Constant, Contains, In, Now, ParameterRef, PropertyRef
 from omnigraph.query.context import Operand
-from omnigraph.query.operators.source import FindIndexed, FindKey, ScanTable
+from omnigraph.query.operators.source import FindIndexed, FindKey, FindKeys, ScanTable
 from omnigraph.query.operators.step import Step
 
 TABLE_ROWS = 1_000.0
@@ -75,7 +75,23 @@ def find_access(variable: str, entity: NodeType | EdgeType, conditions: list[Con
             if name in names:
                 step = FindIndexed(variable, name, operand, entity.name, label)
                 return Access(step, rows * rest / selectivity(condition), (condition,))
+    if len(key) == 1 and not entity.properties[key[0]].type.scalar.is_float:
+        for condition in conditions:
+            listed = _listed(condition, key[0])
+            if listed is not None:
+                step = FindKeys(variable, key[0], entity.properties[key[0]].type, listed, entity.name)
+                return Access(step, 20.0 * rest / selectivity(condition), (condition,))
     return Access(ScanTable(variable, entity.name, _reason(equalities, conditions)), TABLE_ROWS * rest)
+
+
+def _listed(condition: Condition, name: str) -> Constant | ParameterRef | None:
+    """Return the list of ``$x.name in list``, where its elements have texts as keys do."""
+    if not isinstance(condition, In) or condition.negated or not isinstance(condition.operand, PropertyRef):
+        return None
+    container = condition.container
+    if condition.operand.property_name != name or not isinstance(container, Constant | ParameterRef):
+        return None
+    return container
 
 
 def _keyable(found: tuple[Condition, Operand, PropertyType]) -> bool:

@@ -229,7 +229,24 @@ class _Arranger:
         names = tuple(sorted(outer))
         by_row = len(names) != 1 or names[0] in scope.optional
         key = ROW if by_row else names[0]
-        return Exclude(settle(steps, frozenset({key}), "set"), names, _inner_scope(block, self._catalog, scope), by_row)
+        needed = frozenset({key})
+        backward = None if by_row else self._backward(block, names[0])
+        return Exclude(
+            steps=settle(steps, needed, "set"),
+            outer=names,
+            scope=_inner_scope(block, self._catalog, scope),
+            by_row=by_row,
+            backward=None if backward is None else settle(backward, needed, "set"),
+        )
+
+    def _backward(self, block: Block, outer: str) -> list[Step] | None:
+        """Arrange a negated block as a match of its own, if that does not start at its outer variable."""
+        pattern = take_apart(block, self._catalog, self._pattern.scope, frozenset())
+        if not pattern.links or not pattern.conditions:
+            return None
+        pattern = structs.replace(pattern, nodes=(*pattern.nodes, outer))
+        steps = _Arranger(pattern, self._catalog, starts=True).arranged()
+        return None if outer in steps[0].binds() else steps
 
     def _attach(self, block: Block) -> None:
         scope = self._pattern.scope
