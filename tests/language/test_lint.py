@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from language.cases import FIXTURES
 from omnigraph import language
 
 POLICY = language.compile_schema("node Policy { slug: String @key name: String note: String? v: Vector(2)? @embed(name) }")
@@ -22,7 +25,16 @@ def test_the_report_of_the_specification() -> None:
         "warnings": 2,
         "infos": 0,
         "results": [
-            {"name": "rename", "kind": "mutation", "status": "ok"},
+            {
+                "name": "rename",
+                "kind": "mutation",
+                "status": "ok",
+                "operation": {
+                    "result": [],
+                    "reads": [{"kind": "node", "type_name": "Policy"}],
+                    "writes": [{"kind": "node", "type_name": "Policy"}],
+                },
+            },
             {
                 "name": "seed",
                 "kind": "mutation",
@@ -62,3 +74,97 @@ def test_names_of_queries_are_sorted() -> None:
     """
     (finding,) = language.lint_queries(source, POLICY).findings
     assert finding.query_names == ("a", "b")
+
+
+GRAPH = language.compile_schema((FIXTURES / "graph.pg").read_text())
+
+
+def operation(source: str) -> Any:
+    (result,) = language.lint_queries(source, GRAPH).results
+    assert result.error is None, result.error
+    return result.as_json()["operation"]
+
+
+def types(source: str, kind: str) -> list[str]:
+    return [f"{each['kind']} {each['type_name']}" for each in operation(source)[kind]]
+
+
+def test_the_fields_of_a_read() -> None:
+    source = """
+        query q($k: I32) {
+            match { $p: Person optional { $p $e:knows $f } }
+            return {
+                $p.slug, $p.age as years, $p.visits, $p.height, $p.member, $p.born, $p.seen, $p.role, $p.tags, $p.face,
+                $p.photo, $p, $f, $f.slug as friend, $p.*, $e.*, $k, 5, now(), $p.age + 1 as next, bm25($p.bio, "x"), search($p.bio, "x")
+            }
+        }
+    """
+    assert [tuple(each.values()) for each in operation(source)["result"]] == [
+        ("slug", "string", False),
+        ("years", "int", True),
+        ("visits", "bigint", True),
+        ("height", "float", True),
+        ("member", "bool", True),
+        ("born", "date", True),
+        ("seen", "datetime", True),
+        ("role", "string", True),
+        ("tags", "list", "string", True),
+        ("face", "vector", 3, True),
+        ("photo", "blob", True),
+        ("p", "string", False),
+        ("f", "string", True),
+        ("friend", "string", True),
+        ("p", "object", False),
+        ("e", "object", True),
+        ("k", "int", False),
+        ("literal", "bigint", False),
+        ("now", "datetime", False),
+        ("next", "bigint", True),
+        ("bm25", "float", True),
+        ("search", "bool", False),
+    ]
+    assert operation(source)["result"][8] == {"name": "tags", "kind": "list", "item_kind": "string", "nullable": True}
+    assert operation(source)["result"][9] == {"name": "face", "kind": "vector", "vector_dim": 3, "nullable": True}
+
+
+def test_the_fields_of_groups() -> None:
+    source = "query q() { match { $p: Person } return { $p.name, count($p), sum($p.age) as total, min($p.age), count(*) } }"
+    assert [tuple(each.values()) for each in operation(source)["result"]] == [
+        ("name", "string", False),
+        ("count", "bigint", False),
+        ("total", "float", True),
+        ("min", "int", True),
+        ("count", "bigint", False),
+    ]
+
+
+def test_the_types_that_a_query_reads_and_writes() -> None:
+    read = "query q() { match { $p: Person not { $p worksAt $c } optional { $p wrote $d not { $d cites $_ } } } return { $p } }"
+    assert types(read, "reads") == ["edge Cites", "edge WorksAt", "edge Wrote", "node Company", "node Doc", "node Person"]
+    assert types(read, "writes") == []
+    insert = 'query q() { insert WorksAt { from: "a", to: "b", title: "c" } }'
+    assert types(insert, "reads") == ["edge WorksAt", "node Company", "node Person"]
+    assert types(insert, "writes") == ["edge WorksAt"]
+    delete = 'query q() { delete Company where name = "a" }'
+    assert types(delete, "reads") == types(delete, "writes") == ["edge Person", "edge WorksAt", "node Company"]
+    assert types("query q() { delete Knows where since is null }", "writes") == ["edge Knows"]
+    update = 'query q() { update Company set { founded: 1 } where founded > 2 insert Company { name: "x" } }'
+    assert types(update, "reads") == types(update, "writes") == ["node Company"]
+
+
+def test_interfaces_that_disagree() -> None:
+    schema = language.compile_schema(
+        "interface A { x: String @index y: String } interface B { x: String y: String } interface C { x: String @index }"
+        "node N implements A, B, C {} node M implements B, A { x: String } node O implements A, C {}"
+    )
+    report = language.lint_queries("", schema)
+    assert [finding.as_json() for finding in report.findings] == [
+        {
+            "severity": "warning",
+            "code": "L202",
+            "message": "interfaces A and B give N.x different annotations; those of A count",
+            "type_name": "N",
+            "property": "x",
+        }
+    ]
+    assert report.status == "ok"

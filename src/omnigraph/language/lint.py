@@ -12,8 +12,11 @@ from omnigraph.language.catalog import Catalog, NodeType, Scalar
 from omnigraph.language.checked import AliasRef, MutationQuery, PropertyRef, ReadQuery, Update
 from omnigraph.language.checker import check_statements
 from omnigraph.language.checker.mutations import mixture_of
+from omnigraph.language.operation import Operation, describe_operation
 from omnigraph.language.query_parser import parse_queries
 from omnigraph.language.query_tree import QueryDeclaration
+from omnigraph.language.schema_parser import parse_schema
+from omnigraph.language.schema_tree import PropertyNode
 
 Severity = Literal["error", "warning", "info"]
 Kind = Literal["read", "mutation"]
@@ -30,6 +33,7 @@ class QueryResult(Struct, frozen=True):
     kind: Kind
     warnings: tuple[str, ...] = ()
     error: str | None = None
+    operation: Operation | None = None
 
     @property
     def status(self) -> Literal["ok", "error"]:
@@ -41,6 +45,8 @@ class QueryResult(Struct, frozen=True):
             result["warnings"] = list(self.warnings)
         if self.error is not None:
             result["error"] = self.error
+        if self.operation is not None:
+            result["operation"] = self.operation.as_json()
         return result
 
 
@@ -146,8 +152,9 @@ def lint_queries(
         warnings += _query_warnings(checked)
         if isinstance(checked, MutationQuery):
             updates += [(checked.name, each) for each in checked.statements if isinstance(each, Update)]
-        results.append(QueryResult(declaration.name, declaration.kind, tuple(warnings)))
-    findings = sorted(_never_updated(catalog, updates), key=_order)
+        operation = describe_operation(catalog, checked)
+        results.append(QueryResult(declaration.name, declaration.kind, tuple(warnings), operation=operation))
+    findings = sorted([*_never_updated(catalog, updates), *_disagreements(catalog)], key=_order)
     return LintReport(where, query_path, tuple(results), tuple(findings))
 
 
@@ -200,3 +207,29 @@ def _updatable(node: NodeType) -> Iterator[str]:
     for name, each in node.properties.items():
         if each.type.nullable and name not in node.key and each.embed is None:
             yield name
+
+
+def _disagreements(catalog: Catalog) -> Iterator[Finding]:
+    """Rule L202: a node takes a property from two interfaces whose annotations differ; those of the first count."""
+    if not catalog.interfaces:
+        return
+    tree = parse_schema(catalog.source)
+    interfaces = {each.name: each for each in tree.interfaces}
+    for node in tree.nodes:
+        own = {each.name for each in node.properties}
+        first: dict[str, tuple[str, PropertyNode]] = {}
+        for name in dict.fromkeys(node.implements):
+            for declared in interfaces[name].properties:
+                if declared.name in own:
+                    continue
+                giver, given = first.setdefault(declared.name, (name, declared))
+                if _annotations(given) != _annotations(declared):
+                    message = (
+                        f"interfaces {giver} and {name} give {node.name}.{declared.name} different annotations; "
+                        f"those of {giver} count"
+                    )
+                    yield Finding("warning", "L202", message, node.name, declared.name)
+
+
+def _annotations(node: PropertyNode) -> set[tuple[str, str | None, tuple[tuple[str, str], ...]]]:
+    return {(each.name, each.value, each.kwargs) for each in node.annotations}
