@@ -136,6 +136,8 @@ class Layers:
     def expand(self, nodes: Ordinals, with_edges: bool) -> tuple[npt.NDArray[np.int64], Ordinals, Ordinals]:
         """Return positions, neighbours and, if asked for, edges of many nodes."""
         count = len(nodes)
+        if count <= _FEW and not with_edges and not self.recent and self.patch is None:
+            return self._expand_few(nodes.tolist())
         if count <= _FEW:
             lists = [self.lists_of(node) for node in nodes.tolist()]
             if count == 1:
@@ -152,6 +154,18 @@ class Layers:
             if counts.sum() == len(full.neighbours):  # nodes that were left out have no edges
                 return np.repeat(np.arange(count), counts), full.neighbours, full.edges
         return self._gather(nodes, with_edges)
+
+    def _expand_few(self, nodes: list[int]) -> tuple[npt.NDArray[np.int64], Ordinals, Ordinals]:
+        """Return positions and neighbours of a few nodes of a base without a tail: slices, no arithmetic on arrays."""
+        base = self.base()
+        neighbours, item, end = base.neighbours, base.starts.item, len(base.starts) - 1
+        lists = [neighbours[item(node) : item(node + 1)] if 0 <= node < end else NOTHING for node in nodes]
+        if len(lists) == 1:
+            return np.zeros(len(lists[0]), np.int64), lists[0], NOTHING
+        if not lists:
+            return np.empty(0, np.int64), NOTHING, NOTHING
+        positions = np.repeat(_FIRST[: len(lists)], np.array([len(one) for one in lists]))
+        return positions, np.concatenate(lists), NOTHING
 
     def _gather(self, nodes: Ordinals, with_edges: bool) -> tuple[npt.NDArray[np.int64], Ordinals, Ordinals]:
         base = self.base()
