@@ -93,6 +93,26 @@ def test_columns_are_there_without_rows() -> None:
         assert "(0 rows)" in repr(result)
 
 
+def test_whole_entities() -> None:
+    text = 'query q() { match { $t: Thing { key: "a<b>" } $t $e:links $u } return { $e.*, $u.* } }'
+    result = run(CATALOG, VIEW, text)
+    empty = dict.fromkeys(ROW) | {"id": "b", "key": "b"}
+    assert result.rows() == [{"e.*": {"id": "l1", "from": "a<b>", "to": "b", "note": "x"}, "u.*": empty}]
+    assert list(result.rows()[0]["u.*"]) == ["id", *ROW]
+    none = run(CATALOG, VIEW, text.replace("a<b>", "none"))
+    assert none.to_arrow().schema == result.to_arrow().schema
+
+
+def test_amounts_are_judged_whatever_the_match_gives() -> None:
+    for shown in ("$t.key", "$t.key, count($t) as n"):
+        for amount, message in (("limit $n", "limit must"), ("offset $n", "offset must")):
+            text = 'query q($n: I64?) { match { $t: Thing { key: "none" } $t.flag = true } return { SHOWN } order { $t.key } AMOUNT }'
+            text = text.replace("SHOWN", shown).replace("AMOUNT", amount)
+            for value, word in ((-1, "-1"), (None, "null")):
+                with pytest.raises(ExecutionError, match=f"{message} be a non-negative integer, got {word}"):
+                    run(CATALOG, VIEW, text, {"n": value})
+
+
 def test_two_columns_of_one_name_are_both_listed_and_the_last_is_shown() -> None:
     result = run(CATALOG, VIEW, 'query q() { match { $t: Thing { key: "b" } } return { $t.key as x, 3 as x } }')
     assert result.columns == ("x", "x")

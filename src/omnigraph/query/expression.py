@@ -117,9 +117,12 @@ def _entity(expression: EntityRef, frame: Frame, context: Context) -> Vector:
 
 
 def _whole(expression: WholeRef, frame: Frame, context: Context) -> Vector:
+    return whole_entity(expression, frame.columns[expression.variable], context)
+
+
+def whole_entity(expression: WholeRef, ordinals: Ordinals, context: Context) -> Objects:
     """Return whole entities: ``id``, on edges ``from`` and ``to``, then all properties in declaration order."""
     table = context.table(expression.variable)
-    ordinals = frame.columns[expression.variable]
     optional = expression.variable in context.scope.optional
     members: list[tuple[str, Vector]] = [("id", Arrayed(table.ids(ordinals), STRING))]
     if expression.kind == "edge":

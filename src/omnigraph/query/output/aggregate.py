@@ -15,7 +15,7 @@ from omnigraph.query.operators.expand import Compaction
 from omnigraph.query.output.grouping import Grouping, group_by
 from omnigraph.query.output.order import Tie, expression_keys, first_rows, vector_tie
 from omnigraph.query.output.output import Output, Rows, window
-from omnigraph.query.output.projection import project
+from omnigraph.query.output.projection import no_rows, project
 from omnigraph.query.output.reduction import Part, finish, merge_parts, reduce_rows
 from omnigraph.query.scratch import distinct, tallied
 from omnigraph.query.vectors import I64, Fixed, Repeated, Vector
@@ -43,6 +43,7 @@ class Aggregation(Output, frozen=True):
         return "set" if plain else "bag"
 
     def collector(self, context: Context) -> _Collector:
+        window(self, context)  # refuses an amount that is none, whatever the match gives
         if not self.keys and len(self.counted) == len(self.aggregates):
             return _RowCounter(self, context)
         if any(aggregate.distinct for aggregate in self.aggregates):
@@ -159,7 +160,7 @@ class _Collector:
             value = 0 if aggregate.function == "count" else None
             values[aggregate] = Repeated(value, groups, aggregate.type)
         if groups == 0:
-            return Rows(0, [Repeated(None, 0, projection.type or I64) for projection in output.projections])
+            return Rows(0, no_rows(output.projections, self._context))
         return output.rows(Groups(1, Frame.unit(), values), self._context)
 
 
@@ -184,8 +185,26 @@ class _WholeCollector(_Collector):
 
     def finish(self) -> Rows:
         if self._frames:
-            super().push(concatenated(self._frames))
+            frame = concatenated(self._frames)
+            entities = self._distinct_entities(frame)
+            if entities is None:
+                super().push(frame)
+            else:
+                self._keep(Frame.unit(), [Part(np.array([entities]))])
         return super().finish()
+
+    def _distinct_entities(self, frame: Frame) -> int | None:
+        """Count the distinct nodes of a read that asks for nothing else."""
+        output, context = self._output, self._context
+        if output.keys or len(output.aggregates) != 1:
+            return None
+        argument = output.aggregates[0].argument
+        if not isinstance(argument, EntityRef) or argument.variable in context.scope.optional:
+            return None
+        ordinals = frame.columns[argument.variable]
+        if self._alone and len(self._frames) == 1:
+            return len(ordinals)
+        return len(distinct(ordinals, context.table(argument.variable).slots))
 
 
 class _RowCounter(_Collector):

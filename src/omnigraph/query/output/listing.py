@@ -13,8 +13,7 @@ from omnigraph.query.operators.expand import Compaction
 from omnigraph.query.output.narrowing import narrowed
 from omnigraph.query.output.order import entity_tie, expression_keys, first_rows
 from omnigraph.query.output.output import Output, Rows, window
-from omnigraph.query.output.projection import project
-from omnigraph.query.vectors import STRING, Repeated
+from omnigraph.query.output.projection import no_rows, project
 
 
 class Listing(Output, frozen=True):
@@ -97,7 +96,7 @@ class _Collector:
     def finish(self) -> Rows:
         output, context = self._output, self._context
         if not self._frames:
-            return Rows(0, [Repeated(None, 0, projection.type or STRING) for projection in output.projections])
+            return Rows(0, no_rows(output.projections, context))
         frame = concatenated(self._frames)
         if output.distinct:
             return output.distinct_rows(frame, context)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from omnigraph.language.catalog import Scalar
-from omnigraph.language.checked import EntityRef, Expression, Projection, PropertyRef, Value
+from omnigraph.language.checked import EntityRef, Expression, Projection, PropertyRef, Value, WholeRef
 from omnigraph.query.context import Context
-from omnigraph.query.expression import evaluate
+from omnigraph.query.expression import evaluate, whole_entity
 from omnigraph.query.frame import Frame
 from omnigraph.query.vectors import STRING, Deferred, Listed, ResultVector
 
@@ -38,6 +40,18 @@ def project(projections: Sequence[Projection], frame: Frame, context: Context) -
                 vectors.append(Listed([None if at < 0 else table.id(at) for at in ordinals], STRING))
                 continue
         vectors.append(evaluate(expression, frame, context))
+    return vectors
+
+
+def no_rows(projections: Sequence[Projection], context: Context) -> list[ResultVector]:
+    """Return vectors without rows, of the types that rows would have."""
+    vectors: list[ResultVector] = []
+    for projection in projections:
+        expression = projection.expression
+        if isinstance(expression, WholeRef):
+            vectors.append(whole_entity(expression, np.zeros(0, np.int32), context))
+        else:
+            vectors.append(Listed([], projection.type or STRING))
     return vectors
 
 
