@@ -248,6 +248,32 @@ class Forbidden(OmnigraphError):
     http_status = 403
 
 
+class Unauthorized(OmnigraphError):
+    """A server wants a bearer token, or knows nobody with the one that was sent."""
+
+    code = "unauthorized"
+    kind = "unauthorized"
+    http_status = 401
+
+
+# --- wait, then try again ----------------------------------------------------------------------------------------------
+
+
+class TooManyRequests(OmnigraphError):
+    """A server has as many writes of this actor under way as it allows; nothing was done."""
+
+    code = "too_many_requests"
+    kind = "too_many_requests"
+    http_status = 429
+
+
+class Unreachable(OmnigraphError):
+    """A server did not answer, or broke off. The message says whether a write may have been done all the same."""
+
+    kind = "unreachable"
+    http_status = 503
+
+
 # --- report ------------------------------------------------------------------------------------------------------------
 
 

@@ -50,8 +50,6 @@ def test_a_named_address_is_echoed_with_its_folder(run: CommandLine) -> None:
             "unknown server 'nope' — servers defined in the operator config: [b, live] "
             "(add it under servers: in ~/.omnigraph/config.yaml)",
         ),
-        (["snapshot", "--server", "live", "--graph", "g"], "http://h:1/graphs/g is a server"),
-        (["snapshot", "--target", "live"], "https://graphs.example.net/graphs/desk is a server"),
         (
             ["init", "--schema", "s.pg", "https://h/g"],
             "`init` is a storage-plane command and needs direct storage access; the resolved target is a remote server "

@@ -88,7 +88,6 @@ def test_mutate(run: CommandLine) -> None:
         (["query", "g", "-e", "q", "--params", "{"], "invalid JSON: Expecting property name"),
         (["query", "g", "-e", "q", "--params", '{"a": NaN}'], "invalid JSON: NaN is not a JSON value"),
         (["query", "g", "-e", "q", "--param", "x"], "--param must be NAME=VALUE, got 'x'"),
-        (["query", "http://h/g", "-e", "q"], "http://h/g is a server"),
         (["query", "./g", "-e", "q", "--target", "nope"], ""),
         (["query", "-e", "q", "--target", "nope"], "graph 'nope' not found in omnigraph.yaml"),
         (["query", "top", "--uri", "./g"], "by-name invocation needs a server"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from omnigraph.cli.commands import Entry, Plane
@@ -30,10 +31,14 @@ _PLANE_HINTS: dict[Plane, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One graph: its address as it is echoed, and its name when the project file gave it."""
+    """One graph: its address as it is echoed, and its name when the project file gave it.
+
+    ``find_token`` looks up the bearer token for a server, when one is about to be asked.
+    """
 
     uri: str
     name: str | None = None
+    find_token: Callable[[], str | None] | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_remote(self) -> bool:
@@ -78,15 +83,19 @@ def resolve(workspace: Workspace, explicit: str | None, *, target: str | None = 
             raise BadRequest("--server is exclusive with a positional URI and --target — pick one way to address the graph")
         graph = arguments.get("graph")
         base = workspace.operator.server(server).base_url
-        return Address(base if graph is None else f"{base}/graphs/{graph}")
+        return _addressed(workspace, base if graph is None else f"{base}/graphs/{graph}")
     if explicit is not None:
-        return Address(explicit)
+        return _addressed(workspace, explicit)
     name = named or legacy.settings.cli.graph
     if name is None:
         read = f"; read {legacy.path}" if legacy.path is not None else ""
         hint = f"name the graph as a positional, with --uri, --target or --server, or set cli.graph in omnigraph.yaml{read}"
         raise BadRequest("URI must be provided via <URI>, --target, or config", hint=hint)
-    return Address(legacy.graph_uri(name), name)
+    return _addressed(workspace, legacy.graph_uri(name), name)
+
+
+def _addressed(workspace: Workspace, uri: str, name: str | None = None) -> Address:
+    return Address(uri, name, lambda: workspace.bearer_token(uri, name))
 
 
 def refuse_remote(address: Address, label: str) -> None:
@@ -114,9 +123,11 @@ def admit_write(workspace: Workspace, address: Address) -> None:
 
 
 def open_graph(address: Address) -> Graph:
-    """Open the graph at ``address``; this is where the engine is imported."""
+    """Open the graph at ``address``; this is where the engine, or the client, is imported."""
     if address.is_remote:
-        raise InvalidSetting(f"{address.uri} is a server; this command works on local graphs and object stores only")
+        from omnigraph.cli.remote import open_remote
+
+        return open_remote(address.uri, None if address.find_token is None else address.find_token())
     from omnigraph.cli.embedded import open_embedded
 
     return open_embedded(address.uri)

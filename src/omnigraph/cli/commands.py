@@ -83,6 +83,11 @@ PROGRAM = Entry(
             "Look at the schema of a graph",
             children=(Entry("show", "Print the accepted schema source", grammar="schema:SHOW", silent_aliases=("get",)),),
         ),
+        Entry(
+            "graphs",
+            "Look at a server of several graphs",
+            children=(Entry("list", "List the graphs of a server", grammar="graphs:LIST"),),
+        ),
         Entry("init", "Create a graph", plane="storage", grammar="init:INIT"),
         Entry("lint", "Check a query file", plane="storage", grammar="lint:LINT"),
         Entry("login", "Store a token for a server", plane="session", grammar="login:LOGIN"),

@@ -54,6 +54,19 @@ class Workspace:
         """Who writes: ``--as``, else ``cli.actor``, else ``operator.actor``."""
         return self.arguments.get("as") or self.legacy.settings.cli.actor or self.operator.settings.operator.actor
 
+    def bearer_token(self, url: str, graph_name: str | None) -> str | None:
+        """The token for a server; ``graph_name`` is the named graph of the project file that led there."""
+        from omnigraph.config.credentials import bearer_token
+
+        named = None if graph_name is None else self.legacy.graph(graph_name).bearer_token_env
+        return bearer_token(
+            url,
+            self.operator,
+            os.environ,
+            legacy_variables=() if named is None else (named,),
+            env_file=self.env_file,
+        )
+
     def branch(self, name: str = "branch", alias: str | None = None) -> str:
         """The branch that the option ``name`` means: the flag, else the alias's, else ``cli.branch``, else main."""
         given = self.arguments.get(name)

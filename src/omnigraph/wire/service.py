@@ -34,23 +34,23 @@ class GraphListResponse(Shape, frozen=True, gc=False):
     graphs: list[GraphInfo]
 
 
-class ParamDescriptor(Shape, frozen=True, gc=False):
+class ParamDescriptor(Shape, frozen=True, gc=False, kw_only=True):
     """One parameter of a stored query."""
 
     name: str
     kind: ParamKind
-    item_kind: ParamKind | UnsetType
-    vector_dim: int | UnsetType
+    item_kind: ParamKind | UnsetType = UNSET
+    vector_dim: int | UnsetType = UNSET
     nullable: bool
 
 
-class QueryCatalogEntry(Shape, frozen=True, gc=False):
+class QueryCatalogEntry(Shape, frozen=True, gc=False, kw_only=True):
     """One stored query as a tool."""
 
     name: str
     tool_name: str
-    description: str | UnsetType
-    instruction: str | UnsetType
+    description: str | UnsetType = UNSET
+    instruction: str | UnsetType = UNSET
     mutation: bool
     params: list[ParamDescriptor]
 

@@ -1,0 +1,268 @@
+"""A graph that a server holds, with the methods of one that is opened where it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, NoReturn, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from omnigraph.client.connection import Connections
+from omnigraph.client.failure import misshapen
+from omnigraph.client.result import ReadAnswer, RemoteResult
+from omnigraph.errors import BadRequest, NotFound
+from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput, BranchListOutput
+from omnigraph.wire.commit import CommitInfo, CommitListOutput, SnapshotOutput
+from omnigraph.wire.encoding import compact
+from omnigraph.wire.merge import MergeOutput
+from omnigraph.wire.request import (
+    BranchCreateRequest,
+    BranchMergeRequest,
+    ExportRequest,
+    IngestRequest,
+    InvokeStoredQueryRequest,
+    ReadRequest,
+    SchemaApplyRequest,
+)
+from omnigraph.wire.schema_apply import SchemaApplyOutput
+from omnigraph.wire.service import GraphInfo, GraphListResponse, HealthOutput, QueriesCatalogOutput, QueryCatalogEntry
+from omnigraph.wire.write import LOAD_MODES, IngestOutput, LoadMode, MutateOutput, SchemaOutput
+
+TIMEOUT_S: Final = 600.0
+"""How long a server may be silent before it counts as unreachable."""
+
+_IF_COMMIT: Final = "Omnigraph-If-Graph-Commit"
+_T = TypeVar("_T")
+
+
+class RemoteGraph:
+    """One graph on a server. Safe to share between threads; use it as a context manager or call `close`.
+
+    Errors are those of an opened graph, with the server's sentences; Unauthorized, TooManyRequests and Unreachable come to
+    them. ``actor`` is accepted everywhere and ignored: the server knows the actor by the token.
+    """
+
+    def __init__(self, url: str, token: str | None = None, *, timeout_s: float | None = TIMEOUT_S) -> None:
+        self._connections = Connections(url, token, timeout_s)
+        self.uri = self._connections.base_url
+
+    # --- reading -------------------------------------------------------------------------------------------------------
+
+    def query(
+        self,
+        source: str,
+        params: Mapping[str, Any] | None = None,  # Any: JSON values
+        *,
+        name: str | None = None,
+        branch: str | None = None,
+        snapshot: str | None = None,
+    ) -> RemoteResult:
+        """Run one read query on the server, on the newest commit of ``branch`` or exactly on ``snapshot``."""
+        body = compact(ReadRequest(source, name, params, branch, snapshot))
+        return RemoteResult(self._ask("POST", "/read", ReadAnswer, body))
+
+    def explain(
+        self,
+        source: str,
+        params: Mapping[str, Any] | None = None,  # Any: JSON values
+        *,
+        name: str | None = None,
+        branch: str | None = None,
+        snapshot: str | None = None,
+        profile: bool = False,
+    ) -> NoReturn:
+        """Refuse: a server does not tell its plans. Raises BadRequest."""
+        raise BadRequest("plans are shown where the graph is stored", hint="open the graph by its storage address")
+
+    def snapshot(self, branch: str | None = None) -> SnapshotOutput:
+        """Return the tables of a branch with their versions and exact row counts."""
+        return self._ask("GET", f"/snapshot{_query(branch=branch)}", SnapshotOutput)
+
+    def commits(self, branch: str | None = None) -> list[CommitInfo]:
+        """Return the commits of a branch, oldest first, inherited ones included."""
+        return self._ask("GET", f"/commits{_query(branch=branch)}", CommitListOutput).commits
+
+    def commit(self, commit_id: str) -> CommitInfo:
+        """Return a commit of any live branch. Raises NotFound."""
+        return self._ask("GET", f"/commits/{_segment(commit_id)}", CommitInfo)
+
+    def export(
+        self,
+        *,
+        branch: str | None = None,
+        snapshot: str | None = None,
+        types: Sequence[str] = (),
+        tables: Sequence[str] = (),
+    ) -> Iterator[bytes]:
+        """Yield the rows of one commit as JSON lines, as they come; pieces may end within a line.
+
+        Unknown names are refused at the call. Raises Unreachable on the way when the stream breaks off.
+        """
+        if snapshot is not None:
+            raise BadRequest("a server exports branches only", hint="open the graph by its storage address")
+        body = compact(ExportRequest(branch, list(types) or None, list(tables) or None))
+        return self._connections.stream("POST", "/export", body)
+
+    def schema_source(self) -> str:
+        """Return the accepted schema text."""
+        return self._ask("GET", "/schema", SchemaOutput).schema_source
+
+    # --- writing -------------------------------------------------------------------------------------------------------
+
+    def mutate(
+        self,
+        source: str,
+        params: Mapping[str, Any] | None = None,  # Any: JSON values
+        *,
+        name: str | None = None,
+        branch: str | None = None,
+        actor: str | None = None,
+        if_commit: str | None = None,
+    ) -> MutateOutput:
+        """Run one mutation query as one commit; durable on return. With ``if_commit`` only while that is the head."""
+        members: dict[str, Any] = {"query_source": source, "branch": branch, "query_name": name, "params": params}
+        body = compact({key: value for key, value in members.items() if value is not None})
+        if if_commit is None:
+            return self._ask("POST", "/change", MutateOutput, body)
+        return self._ask("POST", "/mutate/if-graph-commit", MutateOutput, body, headers={_IF_COMMIT: if_commit})
+
+    def load(
+        self,
+        data: Any,  # Any: bytes, str, path, binary file, or records
+        mode: LoadMode,
+        *,
+        branch: str | None = None,
+        from_branch: str | None = None,
+        actor: str | None = None,
+        progress: Any = None,  # Any: Callable[[int, int], None]
+    ) -> IngestOutput:
+        """Load records as one commit; durable on return. The whole text is sent in one request, of at most 32 MiB."""
+        if mode not in LOAD_MODES:
+            raise BadRequest(f"unknown load mode '{mode}'", hint="use overwrite, append or merge")
+        text = _text_of(data)
+        output = self._ask("POST", "/load", IngestOutput, compact(IngestRequest(text, branch, from_branch, mode)))
+        if progress is not None:
+            size_bytes = len(text.encode())
+            progress(size_bytes, size_bytes)
+        return output
+
+    def apply_schema(self, source: str, *, allow_data_loss: bool = False, actor: str | None = None) -> SchemaApplyOutput:
+        """Change the schema of the graph to ``source``."""
+        body = compact(SchemaApplyRequest(source, allow_data_loss))
+        return self._ask("POST", "/schema/apply", SchemaApplyOutput, body)
+
+    # --- branches ------------------------------------------------------------------------------------------------------
+
+    def branches(self) -> list[str]:
+        """Return the names of all branches, sorted, main among them."""
+        return self._ask("GET", "/branches", BranchListOutput).branches
+
+    def create_branch(self, name: str, *, from_branch: str | None = None, actor: str | None = None) -> BranchCreateOutput:
+        """Create a branch whose head is that of ``from_branch`` (default main). Raises Conflict, NotFound."""
+        return self._ask("POST", "/branches", BranchCreateOutput, compact(BranchCreateRequest(name, from_branch)))
+
+    def delete_branch(self, name: str, *, actor: str | None = None) -> BranchDeleteOutput:
+        """Delete a branch. Raises BadRequest, Conflict, NotFound."""
+        return self._ask("DELETE", f"/branches/{_segment(name)}", BranchDeleteOutput)
+
+    def merge(self, source: str, *, into: str | None = None, actor: str | None = None) -> MergeOutput:
+        """Merge a branch into another (default main). Raises MergeConflicts with every conflict."""
+        return self._ask("POST", "/branches/merge", MergeOutput, compact(BranchMergeRequest(source, into)))
+
+    # --- stored queries, and the server --------------------------------------------------------------------------------
+
+    def stored_queries(self) -> list[QueryCatalogEntry]:
+        """Return the stored queries that the server shows as tools."""
+        return self._ask("GET", "/queries", QueriesCatalogOutput).queries
+
+    def invoke(
+        self,
+        name: str,
+        params: Mapping[str, Any] | None = None,  # Any: JSON values
+        *,
+        branch: str | None = None,
+        snapshot: str | None = None,
+    ) -> RemoteResult | MutateOutput:
+        """Call a stored query by its name; a read gives a result, a mutation its counts. Raises NotFound."""
+        asked = InvokeStoredQueryRequest(params, branch, snapshot)
+        body = None if asked == InvokeStoredQueryRequest() else compact(asked)
+        answer = self._connections.call("POST", f"/queries/{_segment(name)}", body, reads=False)
+        found = _decoded(answer, dict[str, msgspec.Raw])
+        if "rows" in found:
+            return RemoteResult(_decoded(answer, ReadAnswer))
+        return _decoded(answer, MutateOutput)
+
+    def graphs(self) -> list[GraphInfo]:
+        """Return the graphs of a multi-graph server; the address must be that of the server itself."""
+        return self._ask("GET", "/graphs", GraphListResponse).graphs
+
+    def health(self) -> HealthOutput:
+        """Return what the server says of itself; the address must be that of the server itself."""
+        return self._ask("GET", "/healthz", HealthOutput)
+
+    # --- life ----------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connections.close()
+
+    def __enter__(self) -> RemoteGraph:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"RemoteGraph({self.uri!r})"
+
+    def _ask(
+        self, method: str, path: str, shape: type[_T], body: bytes | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> _T:
+        reads = method == "GET" or path == "/read"
+        return _decoded(self._connections.call(method, path, body, reads=reads, headers=headers), shape)
+
+
+def connect(url: str, token: str | None = None, *, timeout_s: float | None = TIMEOUT_S) -> RemoteGraph:
+    """Return the graph that a server holds at ``url``: the server itself, or ``<server>/graphs/<id>``.
+
+    Nothing is sent before the first call. ``timeout_s`` bounds the silence of the server, not the whole of an answer.
+    """
+    return RemoteGraph(url, token, timeout_s=timeout_s)
+
+
+def _decoded(answer: bytes, shape: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(answer, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise misshapen(200, error) from None
+
+
+def _segment(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _query(**values: str | None) -> str:
+    given = [f"{name}={quote(value, safe='')}" for name, value in values.items() if value is not None]
+    return f"?{'&'.join(given)}" if given else ""
+
+
+def _text_of(data: Any) -> str:  # Any: bytes, str, path, binary file, or records
+    """Return records as the text of JSON lines."""
+    if isinstance(data, str):
+        return data
+    if isinstance(data, Path):
+        try:
+            data = data.read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"io: {data}: No such file or directory") from None
+    elif hasattr(data, "read"):
+        data = data.read()
+    elif isinstance(data, Iterable) and not isinstance(data, bytes | bytearray | memoryview):
+        data = b"".join(compact(record) + b"\n" for record in data)
+    try:
+        return bytes(data).decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"the data is not UTF-8 text (byte {error.start})") from None
