@@ -90,6 +90,8 @@ PROGRAM = Entry(
         ),
         Entry("init", "Create a graph", plane="storage", grammar="init:INIT"),
         Entry("lint", "Check a query file", plane="storage", grammar="lint:LINT"),
+        Entry("complete", "Print what an editor can offer in queries", plane="storage", grammar="complete:COMPLETE"),
+        Entry("fmt", "Format schemas and query files", plane="session", grammar="fmt:FMT"),
         Entry("login", "Store a token for a server", plane="session", grammar="login:LOGIN"),
         Entry("logout", "Forget the token of a server", plane="session", grammar="login:LOGOUT"),
         Entry(

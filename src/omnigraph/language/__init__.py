@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from omnigraph.language.checker import check_mutation as check_mutation
     from omnigraph.language.checker import check_query as check_query
     from omnigraph.language.checker import check_read as check_read
+    from omnigraph.language.completions import complete as complete
     from omnigraph.language.formatting import format_queries as format_queries
     from omnigraph.language.formatting import format_schema as format_schema
     from omnigraph.language.identity import composite_id as composite_id
@@ -51,6 +52,7 @@ _HOMES = {
     "check_query": "checker",
     "check_read": "checker",
     "compile_schema": "assembly",
+    "complete": "completions",
     "composite_id": "identity",
     "decode_source": "lexer",
     "export_date": "temporal",

@@ -1,0 +1,1 @@
+vim.filetype.add({ extension = { gq = "omnigraph_gq", pg = "omnigraph_pg" } })
