@@ -67,6 +67,12 @@ def test_a_product_that_is_only_counted_costs_nothing() -> None:
     assert run(CATALOG, VIEW, text, limits=Limits(query_memory_bytes_max=10 << 20)).rows() == [{"n": ROWS**4}]
 
 
+def test_rows_that_stand_for_many_are_counted_as_many() -> None:
+    text = 'query q() { match { $a: P { key: "p1" } $b: P $c: P $d: P } return { $a.n } }'
+    assert refused(text, Limits(query_memory_bytes_max=100 << 20)).resource == "query_memory_bytes_max"
+    assert run(CATALOG, VIEW, text.replace("$a.n } }", "$a.n } limit 2 }")).rows() == [{"a.n": 1}] * 2
+
+
 def test_a_product_that_is_cut_stops_early() -> None:
     text = "query q() { match { $a: P $b: P $a.n < $b.n } return { $a.n, $b.n } limit 7 }"
     assert len(run(CATALOG, VIEW, text, limits=Limits(query_memory_bytes_max=100 << 20))) == 7

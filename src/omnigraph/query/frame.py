@@ -35,7 +35,7 @@ class Scan:
 class Frame:
     """Rows of a match. Frames are not changed once they have been handed on."""
 
-    __slots__ = ("_columns", "_rows", "scan", "weights")
+    __slots__ = ("_columns", "rows", "scan", "weights")
 
     def __init__(
         self,
@@ -44,7 +44,8 @@ class Frame:
         weights: Weights | None = None,
         scan: Scan | None = None,
     ) -> None:
-        self._rows = rows
+        self.rows = rows
+        """The number of entries of every column; weights do not count."""
         self._columns = columns
         self.weights = weights
         self.scan = scan
@@ -56,16 +57,8 @@ class Frame:
 
     @classmethod
     def scanning(cls, variable: str, table: TableView, mask: Mask | None) -> Frame:
-        return cls(-1, {}, None, Scan(variable, table, mask))
-
-    @property
-    def rows(self) -> int:
-        """The number of entries of every column; weights do not count."""
-        if self._rows < 0:
-            assert self.scan is not None
-            mask = self.scan.mask
-            self._rows = self.scan.table.rows if mask is None else int(np.count_nonzero(mask))
-        return self._rows
+        rows = table.rows if mask is None else int(np.count_nonzero(mask))
+        return cls(rows, {}, None, Scan(variable, table, mask))
 
     @property
     def total(self) -> int:
@@ -79,7 +72,6 @@ class Frame:
             scan = self.scan
             ordinals = scan.table.all() if scan.mask is None else np.flatnonzero(scan.mask).astype(np.int32)
             self._columns = {scan.variable: ordinals}
-            self._rows = len(ordinals)
         return self._columns
 
     @property
@@ -96,7 +88,7 @@ class Frame:
         if self.scan is None:
             return self
         columns = self.columns
-        return Frame(self._rows, columns, self.weights)
+        return Frame(self.rows, columns, self.weights)
 
     def filtered(self, mask: Mask, carry: tuple[str, ...] | None = None) -> Frame:
         """Return the rows where ``mask`` (of `width` entries) is true, with the variables of ``carry`` (None: all)."""
@@ -105,14 +97,14 @@ class Frame:
             previous = scan.mask if scan.mask is not None else scan.table.live
             return Frame.scanning(scan.variable, scan.table, mask if previous is None else mask & previous)
         positions = np.flatnonzero(mask)
-        if len(positions) == self._rows:
+        if len(positions) == self.rows:
             return self if carry is None else self.reduced(carry)
         return self.taken(positions, carry)
 
     def reduced(self, carry: tuple[str, ...]) -> Frame:
         """Return the same rows with fewer variables."""
         columns = self.columns
-        return Frame(self._rows, {name: columns[name] for name in carry}, self.weights)
+        return Frame(self.rows, {name: columns[name] for name in carry}, self.weights)
 
     def taken(self, positions: Positions, carry: tuple[str, ...] | None = None) -> Frame:
         """Return the rows at the given positions, in that order, with the variables of ``carry`` (None: all)."""

@@ -16,6 +16,9 @@ from omnigraph.query.output.output import Output, Rows, window
 from omnigraph.query.output.projection import no_rows, project
 
 
+_ACCOUNTED_ROWS = 1024  # a single frame up to this size is not worth judging
+
+
 class Listing(Output, frozen=True):
     """Lists rows. ``ties`` are the named node and edge variables whose ids settle ties, in name order."""
 
@@ -81,9 +84,10 @@ class _Collector:
             elif frame.rows > stop and self._frames:
                 frame = output.ordered(frame, context, stop)
         self._frames.append(frame)
-        context.guard.hold(frame.size_bytes())
-        if not output.distinct:
-            self._judge()
+        if frame.rows > _ACCOUNTED_ROWS or len(self._frames) > 1 or frame.weights is not None:
+            context.guard.hold(frame.size_bytes())
+            if not output.distinct:
+                self._judge()
         return self._done
 
     def _judge(self) -> None:
