@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -17,6 +18,9 @@ from omnigraph.storage.log import Log
 
 LOOK_BYTES: Final = 64 * 1024
 LOOK_EVERY: Final = 16
+HURRY_S: Final = 1.0
+PATIENCE: Final = 4
+"""Within so many seconds of a fold the bounds of the tail are so many times as wide: folds must not run back to back."""
 
 _logger = logging.getLogger(__name__)
 
@@ -26,13 +30,13 @@ def tail_records(cut: Cut) -> int:
     return cut.tail[-1].step - cut.tail[0].step + 1 if cut.tail else 0
 
 
-def fold_branch(log: Log, branch: BranchHead, open_table: OpenTable) -> bool:
+def fold_branch(log: Log, branch: BranchHead, open_table: OpenTable, patience: int = 1) -> bool:
     """Fold what has grown past its bounds on a branch. Returns whether a new base was published.
 
     A bulk write that lands meanwhile makes the work void; the files it leaves behind are nobody's and go with a cleanup.
     """
     cut = branch.current().cut
-    due = types_to_fold(cut, tail_records(cut))
+    due = types_to_fold(cut, tail_records(cut), patience)
     if not due:
         return False
     folded = fold_tables(log.store, cut, due, open_table)
@@ -53,13 +57,15 @@ class Upkeep:
         self._rebase = rebase
         self._queue: queue.SimpleQueue[BranchHead | None] = queue.SimpleQueue()
         self._waiting: set[str] = set()
+        self._folded_s: dict[str, float] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def after_commit(self, branch: BranchHead, cut: Cut) -> None:
         """Note a commit; cheap. Starts a fold in the background when one may be due."""
         # The exact bounds are looked at by the thread; here a few integers say whether a look can be worth it.
-        if cut.entry.size_bytes < LOOK_BYTES and len(cut.tail) < TAIL_RECORDS_MAX and len(cut.tail) % LOOK_EVERY:
+        steps = TAIL_RECORDS_MAX * self._patience(branch)
+        if cut.entry.size_bytes < LOOK_BYTES and len(cut.tail) < steps and len(cut.tail) % LOOK_EVERY:
             return
         with self._lock:
             if branch.name in self._waiting:
@@ -69,6 +75,9 @@ class Upkeep:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="omnigraph-upkeep", daemon=True)
                 self._thread.start()
+
+    def _patience(self, branch: BranchHead) -> int:
+        return PATIENCE if time.monotonic() - self._folded_s.get(branch.name, -HURRY_S) < HURRY_S else 1
 
     def close(self) -> None:
         """Wait for the work that is under way or waiting."""
@@ -83,7 +92,8 @@ class Upkeep:
             with self._lock:
                 self._waiting.discard(branch.name)
             try:
-                fold_branch(self._log, branch, self._open_table)
+                if fold_branch(self._log, branch, self._open_table, self._patience(branch)):
+                    self._folded_s[branch.name] = time.monotonic()
                 self._rebase(branch)
             except OmnigraphError as error:
                 _logger.warning("upkeep of branch %s was put off: %s", branch.name, error)

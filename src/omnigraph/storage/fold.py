@@ -37,8 +37,11 @@ _COMPRESSED: Final = {"lance-encoding:compression": "zstd"}
 OpenTable = Callable[[TableState], LanceTable]
 
 
-def types_to_fold(cut: Cut, tail_records: int) -> set[int]:
-    """Return the types whose tail has grown past its bounds, with what must be folded along; empty when all is well."""
+def types_to_fold(cut: Cut, tail_records: int, patience: int = 1) -> set[int]:
+    """Return the types whose tail has grown past its bounds, with what must be folded along; empty when all is well.
+
+    ``patience`` multiplies the bounds: a writer in a hurry is not to be overtaken by folds.
+    """
     rows: dict[int, int] = {}
     size: dict[int, int] = {}
     for item in cut.tail:
@@ -46,10 +49,11 @@ def types_to_fold(cut: Cut, tail_records: int) -> set[int]:
         upserts = item.change().upserts
         rows[type_id] = rows.get(type_id, 0) + len(item.inline.deletes) + (0 if upserts is None else upserts.num_rows)
         size[type_id] = size.get(type_id, 0) + item.size_bytes
-    if tail_records > TAIL_RECORDS_MAX:
+    if tail_records > TAIL_RECORDS_MAX * patience:
         due = set(rows)
     else:
-        due = {type_id for type_id in rows if rows[type_id] > TAIL_ROWS_MAX or size[type_id] > TAIL_BYTES_MAX}
+        rows_max, bytes_max = TAIL_ROWS_MAX * patience, TAIL_BYTES_MAX * patience
+        due = {type_id for type_id in rows if rows[type_id] > rows_max or size[type_id] > bytes_max}
     return with_endpoints(cut.schema, due)
 
 
