@@ -15,7 +15,6 @@ from omnigraph.query.output.order import entity_tie, expression_keys, first_rows
 from omnigraph.query.output.output import Output, Rows, window
 from omnigraph.query.output.projection import no_rows, project
 
-
 _ACCOUNTED_ROWS = 1024  # a single frame up to this size is not worth judging
 
 
