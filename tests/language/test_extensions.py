@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -161,6 +162,72 @@ def test_deep_and_wide_conditions_within_the_limits() -> None:
     check(read("$p.age in [" + ",".join(["1"] * limits.LIST_ELEMENTS_MAX) + "]"))
     with pytest.raises(TypeCheckError, match="X7: list of 10001 elements; a literal holds at most 10000, use a parameter"):
         check(read("$p.age in [" + ",".join(["1"] * (limits.LIST_ELEMENTS_MAX + 1)) + "]"))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        read(" ".join(f"$q{number}: Person optional {{ $p knows $f{number} }}" for number in range(4000))),
+        read(" ".join(f"$q{number}: Person not {{ $p knows $q{number} }}" for number in range(4000))),
+        "query q() { match { $p: Person } return distinct { "
+        + " ".join(f"$p.age + {number} as n{number}" for number in range(4000))
+        + " } order { "
+        + ", ".join(f"$p.age + {number}" for number in range(4000))
+        + " } }",
+        read(returned=" ".join(f"$p.age + {number} as n{number} sum($p.age) - ($p.age + {number}) as s{number}" for number in range(4000))),
+    ],
+)  # fmt: skip
+def test_time_grows_with_length_only(source: str) -> None:
+    start = time.perf_counter()
+    check(source)
+    language.format_queries(source)
+    assert time.perf_counter() - start < 10
+
+
+def test_a_dense_query_of_thirty_lines() -> None:
+    best = min(_seconds(DENSE) for _ in range(30))
+    assert best < 0.0007 * 4  # the machine is shared: four times what is asked for, so that only a defect fails
+
+
+def _seconds(source: str) -> float:
+    start = time.perf_counter()
+    check(source)
+    return time.perf_counter() - start
+
+
+DENSE = """
+query open($regions: [String], $page: I64, $n: I32)
+    @description("thirty lines")
+{
+    match {
+        $c: Person { role: "guest" }
+        $c.name in $regions or $c.name is null or not $c.member = true
+        not ($c.role = "admin" and $c.height <= 0.5)
+        ($c.age + 1) * 2 > $c.visits - 3
+        $c <knows>{1,3}{ kind: "kin" } $d
+        $d.age not in [1, 2, 3, -4]
+        $d.bio contains "x" or $d.bio starts_with "y"
+        optional {
+            $c $o:knows $p
+            $o.since > date("2020-01-01")
+            optional { $p worksAt $f $f.founded > 1900 }
+        }
+        not { $p worksAt $f $f.founded = 1 or $f.name = $c.name }
+        $f is null or $f.founded > 3
+    }
+    return distinct {
+        $c.name,
+        $c.height,
+        $c.age + 1 as next,
+        count(distinct $p) as products,
+        sum($p.age * $p.height) - $c.height as due,
+        count(*),
+    }
+    order { due desc, $c.name, next }
+    limit $n
+    offset $page
+}
+"""
 
 
 def test_errors_carry_their_rules_and_places() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from omnigraph.language.checked import Binding, Block, Clause, Filter, Negation, Optional, Traversal, Variable
 from omnigraph.language.checker.conditions import check_condition
@@ -32,12 +33,13 @@ from omnigraph.language.query_tree import (
 )
 
 Names = tuple[str, ...]
+Before = tuple[AbstractSet[str], ...]
 
 
 def check_block(
-    context: Context, clauses: tuple[ClauseNode, ...], parent: Scope | None = None, before: frozenset[str] = frozenset()
+    context: Context, clauses: tuple[ClauseNode, ...], parent: Scope | None = None, before: Before = ()
 ) -> tuple[Block, Scope]:
-    """Check the clauses of a block. ``before`` holds the variables bound in front of the block in the text.
+    """Check the clauses of a block. ``before`` holds the variables bound in front of it in the text, level by level.
 
     The variables of a block are those that its own clauses bind, in whatever order they stand, but for those of the
     blocks around it, whose clauses have all been read by then. Its optional blocks come next, in their order, so that
@@ -52,13 +54,9 @@ def check_block(
     for number, clause in enumerate(clauses):
         if isinstance(clause, TraversalNode):
             blocks[number] = check_traversal(context, scope, clause, *names[number])
-    for number, clause in enumerate(clauses):
-        if isinstance(clause, OptionalNode):
-            _refuse_later_uses(context, scope, clauses, number)
-            outside = before.union(*names[:number])
-            blocks[number], names[number] = _check_optional(context, scope, clause, outside)
+    _check_optionals(context, scope, clauses, names, blocks, before)
     checked: list[Clause] = []
-    bound = set(before)
+    bound: set[str] = set()
     for number, clause in enumerate(clauses):
         if isinstance(clause, BindingNode):
             properties = context.catalog.nodes[clause.type_name].properties
@@ -67,7 +65,7 @@ def check_block(
         elif isinstance(clause, FilterNode):
             checked.append(Filter(check_condition(context, scope, clause.condition)))
         elif isinstance(clause, NegationNode):
-            checked.append(_check_negation(context, scope, clause, frozenset(bound)))
+            checked.append(_check_negation(context, scope, clause, (*before, bound)))
         else:
             checked.append(blocks[number])
         bound.update(names[number])
@@ -102,14 +100,42 @@ def _bind(context: Context, scope: Scope, node: BindingNode, name: str) -> None:
 # --- blocks inside blocks ----------------------------------------------------------------------------------------------
 
 
-def _check_negation(context: Context, scope: Scope, node: NegationNode, before: frozenset[str]) -> Negation:
-    if not any(name in before for clause in node.clauses for name in _mentions(context, clause)):
+def _check_negation(context: Context, scope: Scope, node: NegationNode, before: Before) -> Negation:
+    mentioned = (name for clause in node.clauses for name in _mentions(context, clause))
+    if not any(name in level for name in mentioned for level in before):
         raise context.error("T9: negation block must reference at least one outer-bound variable", node.at, node.end)
     block, _ = check_block(context, node.clauses, scope, before)
     return Negation(block)
 
 
-def _check_optional(context: Context, scope: Scope, node: OptionalNode, before: frozenset[str]) -> tuple[Optional, Names]:
+def _check_optionals(
+    context: Context,
+    scope: Scope,
+    clauses: Sequence[ClauseNode],
+    names: list[Names],
+    blocks: dict[int, Traversal | Optional],
+    before: Before,
+) -> None:
+    """Check the optional blocks of a block in their order; fill in what they are and the variables that they bind."""
+    if not any(isinstance(clause, OptionalNode) for clause in clauses):
+        return
+    first: dict[str, int] = {}
+    for number, clause in enumerate(clauses):
+        for name in _binds(clause, inside=False):
+            first.setdefault(name, number)
+    bound: set[str] = set()
+    for number, clause in enumerate(clauses):
+        if isinstance(clause, OptionalNode):
+            for name in _binds(clause):
+                later = first.get(name, -1)
+                if later > number and (scope.parent is None or scope.parent.find(name) is None):
+                    problem = f"X5: variable `${name}` is optional; use it inside its block"
+                    raise context.error(problem, clauses[later].at, clauses[later].end)
+            blocks[number], names[number] = _check_optional(context, scope, clause, (*before, bound))
+        bound.update(names[number])
+
+
+def _check_optional(context: Context, scope: Scope, node: OptionalNode, before: Before) -> tuple[Optional, Names]:
     """Check an optional block, and enter the variables first bound in it into the scope around it."""
     if not any(scope.find(name) for clause in node.clauses for name in _mentions(context, clause, inside=True)):
         raise context.error("X4: optional block must reference at least one outer-bound variable", node.at, node.end)
@@ -117,20 +143,6 @@ def _check_optional(context: Context, scope: Scope, node: OptionalNode, before: 
     attached = inner.own | inner.attached
     scope.attached.update(attached)
     return Optional(block), tuple(attached)
-
-
-def _refuse_later_uses(context: Context, scope: Scope, clauses: Sequence[ClauseNode], number: int) -> None:
-    """Refuse a binding or traversal that names what an optional block in front of it is the first to bind."""
-    block = clauses[number]
-    assert isinstance(block, OptionalNode)
-    first = {name for clause in block.clauses for name in _binds(clause)}
-    for clause in clauses[:number]:
-        first.difference_update(_binds(clause, inside=False))
-    first = {name for name in first if scope.parent is None or scope.parent.find(name) is None}
-    for clause in clauses[number + 1 :]:
-        for name in _binds(clause, inside=False):
-            if name in first:
-                raise context.error(f"X5: variable `${name}` is optional; use it inside its block", clause.at, clause.end)
 
 
 def _binds(clause: ClauseNode, *, inside: bool = True) -> Iterator[str]:

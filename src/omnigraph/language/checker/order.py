@@ -20,7 +20,7 @@ from omnigraph.language.checked import (
 from omnigraph.language.checker.context import Context, Scope
 from omnigraph.language.checker.expressions import check_expression
 from omnigraph.language.checker.operands import holds_aggregate
-from omnigraph.language.query_tree import OrderingNode, ReadBody
+from omnigraph.language.query_tree import ReadBody
 
 _RANKINGS: dict[type, Literal["nearest", "bm25", "rrf"]] = {Nearest: "nearest", Bm25: "bm25", Rrf: "rrf"}
 
@@ -29,6 +29,7 @@ def check_order(
     context: Context, scope: Scope, body: ReadBody, projections: tuple[Projection, ...], aggregating: bool
 ) -> tuple[OrderKey, ...]:
     """Check the ordering keys. What only the run can tell, an unknown alias for one, passes."""
+    columns = _columns_by_expression(projections) if body.distinct else {}
     keys: list[OrderKey] = []
     for number, node in enumerate(body.order):
         expression, _ = check_expression(context, scope, node.expression)
@@ -45,8 +46,12 @@ def check_order(
         if isinstance(expression, Arithmetic) and holds_aggregate(expression) and not aggregating:
             problem = "unsupported ordering expression: an aggregate in a read that returns none"
             raise context.error(problem, node.at, node.end)
-        if body.distinct:
-            expression = _returned(context, node, expression, projections)
+        if body.distinct and not isinstance(expression, AliasRef):
+            # An unknown name passes here too; an expression must repeat a column.
+            name = columns.get(expression)
+            if name is None:
+                raise context.error("X3: order key must be returned when the result is distinct", node.at, node.end)
+            expression = AliasRef(name)
         keys.append(OrderKey(expression, node.direction == "desc" and ranking is None))
     if body.offset is not None and not keys:
         raise context.error("X1: offset requires an order clause", body.at, body.end)
@@ -60,26 +65,14 @@ def bare_edge(context: Context, name: str, at: int) -> TypeCheckError:
     return context.error(f"T23: edge binding `${name}` cannot be used bare; access one of its properties (`{shown}`)", at)
 
 
-def _returned(context: Context, node: OrderingNode, expression: Expression, projections: tuple[Projection, ...]) -> Expression:
-    """Return what orders a distinct result: the name of a column, which an expression must repeat.
-
-    An unknown name passes, as in every read.
-    """
-    if isinstance(expression, AliasRef):
-        return expression
-    for each in reversed(projections):
-        if each.expression == expression and _column(projections, each.column) is each:
-            return AliasRef(each.column)
-    raise context.error("X3: order key must be returned when the result is distinct", node.at, node.end)
-
-
-def _column(projections: tuple[Projection, ...], name: str) -> Projection | None:
-    """Return the projection that a name in order means: the last of that alias, else the last column called so."""
-    found: Projection | None = None
+def _columns_by_expression(projections: tuple[Projection, ...]) -> dict[Expression, str]:
+    """Return the names under which order finds expressions: a name means the last of that alias, else the last column."""
+    named: dict[str, Projection] = {}
     for each in projections:
-        if each.column == name and (each.alias is not None or found is None or found.alias is None):
-            found = each
-    return found
+        found = named.get(each.column)
+        if each.alias is not None or found is None or found.alias is None:
+            named[each.column] = each
+    return {each.expression: name for name, each in named.items()}
 
 
 def _check_rankings(context: Context, body: ReadBody, keys: list[OrderKey], projections: tuple[Projection, ...]) -> None:

@@ -74,13 +74,13 @@ def _check_amount(context: Context, word: str, node: AmountNode) -> Amount:
 
 def _check_groups(context: Context, body: ReadBody, projections: tuple[Projection, ...]) -> None:
     """Check that every column of an aggregating read is a group key, or made of aggregates, group keys and constants."""
-    keys: list[Expression] = []
+    keys: set[Expression] = set()
     for node, each in zip(body.projections, projections, strict=True):
         expression = each.expression
         if isinstance(expression, WholeRef):
             raise context.error(f"X8: `${expression.variable}.*` may only be returned", node.at, node.end)
         if not holds_aggregate(expression):
-            keys.append(expression)
+            keys.add(expression)
     for node, each in zip(body.projections, projections, strict=True):
         expression = each.expression
         good = _is_grouped(expression, keys) if holds_aggregate(expression) else _is_group_key(expression)
@@ -95,7 +95,7 @@ def _is_group_key(expression: Expression) -> bool:
     return isinstance(expression, (PropertyRef, EntityRef, ParameterRef))
 
 
-def _is_grouped(expression: Expression, keys: list[Expression]) -> bool:
+def _is_grouped(expression: Expression, keys: set[Expression]) -> bool:
     if isinstance(expression, (Aggregate, Constant, ParameterRef)) or expression in keys:
         return True
     if not isinstance(expression, Arithmetic):
