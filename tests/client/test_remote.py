@@ -256,7 +256,7 @@ def test_a_write_is_never_sent_twice(flaky: str) -> None:
         graph.branches()
         with pytest.raises(errors.Unreachable, match="whether the write was done is not known"):
             graph.mutate(ADD, {"name": "x"})
-    assert Flaky.requests.count("/change") == 1
+    assert Flaky.requests.count("/change") <= 1, "none when the kept connection was dead before the request arrived"
 
 
 def test_a_broken_export_is_told(flaky: str) -> None:

@@ -136,6 +136,20 @@ def test_a_body_that_never_ends_is_refused_early(graph: Path, tmp_path: Path) ->
         assert server.send("HEAD", "/snapshot") == (200, b"")
 
 
+def test_what_is_no_http_gets_the_envelope_too(graph: Path, tmp_path: Path) -> None:
+    with Server((str(graph), "--unauthenticated"), tmp_path) as server:
+        large = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Big: " + b"x" * 70_000 + b"\r\n\r\n"
+        many = b"GET /healthz HTTP/1.1\r\n" + b"".join(b"X-%d: y\r\n" % number for number in range(20_000)) + b"\r\n"
+        for request in (b"nonsense\r\n\r\n", large, many, b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", server.port)) as raw:
+                raw.sendall(request)
+                answer = http.client.HTTPResponse(raw)
+                answer.begin()
+                assert answer.status == 400
+                assert json.loads(answer.read())["code"] == "bad_request"
+        assert server.send("GET", "/healthz")[0] == 200
+
+
 def test_shutdown_under_load_loses_nothing_that_was_acknowledged(graph: Path, tmp_path: Path) -> None:
     acknowledged: list[str] = []
     with Server((str(graph), "--unauthenticated"), tmp_path) as server:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from omnigraph.graph.graph import Graph
-from omnigraph.server.workers import Workers
+from omnigraph.server.workers import Workers, settle
 from omnigraph.wire.write import IngestOutput, LoadMode, MutateOutput
 
 _T = TypeVar("_T")
@@ -86,15 +86,6 @@ def _carry_out(batch: Sequence[_Waiting], loop: asyncio.AbstractEventLoop) -> No
         try:
             result = waiting.work()
         except Exception as error:
-            loop.call_soon_threadsafe(_settle, waiting.done, None, error)
+            loop.call_soon_threadsafe(settle, waiting.done, None, error)
         else:
-            loop.call_soon_threadsafe(_settle, waiting.done, result, None)
-
-
-def _settle(done: asyncio.Future[Any], result: Any, error: Exception | None) -> None:  # Any: what the write answers
-    if done.done():  # the caller has gone
-        return
-    if error is not None:
-        done.set_exception(error)
-    else:
-        done.set_result(result)
+            loop.call_soon_threadsafe(settle, waiting.done, result, None)

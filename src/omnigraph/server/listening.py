@@ -14,6 +14,7 @@ import uvicorn
 from omnigraph.errors import InvalidSetting
 from omnigraph.server.app import Application
 from omnigraph.server.logs import info
+from omnigraph.server.protocol import Protocol
 
 BACKLOG: Final = 2_048
 KEEP_ALIVE_S: Final = 75
@@ -58,7 +59,7 @@ def serve(application: Application, listener: socket.socket, greeting: str) -> N
         application,
         interface="asgi3",
         loop="auto",
-        http="auto",
+        http=Protocol,
         ws="none",
         lifespan="off",
         log_config=None,
