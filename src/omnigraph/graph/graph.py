@@ -14,7 +14,7 @@ from omnigraph.graph import commits as commit_log
 from omnigraph.graph.branch import BranchHead, Evaluated, FastForward, Head
 from omnigraph.graph.branch_name import RESERVED, refuse_reserved, valid_branch_name
 from omnigraph.graph.commits import Located
-from omnigraph.graph.compiled import CompiledQueries
+from omnigraph.graph.compiled import CompiledQueries, CompiledRead
 from omnigraph.graph.settings import GraphSettings
 from omnigraph.graph.upkeep import Upkeep
 from omnigraph.graph.views import ViewFactory
@@ -98,8 +98,7 @@ class Graph:
         """
         head = self._head(branch, snapshot)
         read = self._compiled.read(source, name, head.cut.schema)
-        parameters = bind_parameters(read.query.parameters, params)
-        result = execute(read.plan, head.view, parameters, now_ms=time.time_ns() // 1_000_000, limits=self._settings.limits)
+        result = self._run(read, head, params)
         return result.located(None if snapshot is not None else _name_of(branch), snapshot, head.cut.state.head)
 
     def explain(
@@ -120,17 +119,8 @@ class Graph:
         read = self._compiled.read(source, name, head.cut.schema)
         if not profile:
             return Explanation(read.plan.explain())
-        parameters = bind_parameters(read.query.parameters, params)
         measured = Profile(self._store.counters.as_dict)
-        result = execute(
-            read.plan,
-            head.view,
-            parameters,
-            now_ms=time.time_ns() // 1_000_000,
-            limits=self._settings.limits,
-            settings=self._settings.traversal,
-            profile=measured,
-        )
+        result = self._run(read, head, params, measured)
         result.located(None if snapshot is not None else _name_of(branch), snapshot, head.cut.state.head)
         return Explanation(read.plan.explain(), measured, result)
 
@@ -391,6 +381,23 @@ class Graph:
         return f"Graph({self.uri!r})"
 
     # --- inside --------------------------------------------------------------------------------------------------------
+
+    def _run(
+        self,
+        read: CompiledRead,
+        head: Head,
+        params: Mapping[str, Any] | None,  # Any: JSON values
+        profile: Profile | None = None,
+    ) -> Result:
+        return execute(
+            read.plan,
+            head.view,
+            bind_parameters(read.query.parameters, params),
+            now_ms=time.time_ns() // 1_000_000,
+            limits=self._settings.limits,
+            settings=self._settings.traversal,
+            profile=profile,
+        )
 
     def _branch(self, name: str | None) -> BranchHead:
         if name is None or name == MAIN:
