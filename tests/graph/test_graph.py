@@ -511,3 +511,20 @@ def test_extended_reads_run_on_an_open_graph(graph: Graph) -> None:
         {"name": "cy", "f": None, "since": None, "odd": None},
         {"name": "bob", "f": None, "since": None, "odd": 0},
     ]
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [('$p.name starts_with "a"', ["ann", "a_b"]), ('$p.name contains "n"', ["ann"]), ("$p.email starts_with $p.name", ["bob"]), ("$p.name starts_with $x", [])],
+)  # fmt: skip
+def test_texts_are_searched_for_their_beginning_and_their_parts(graph: Graph, condition: str, expected: list[str]) -> None:
+    graph.load([person("ann"), person("bob", email="bobby@x"), person("a_b")], "append")
+    found = graph.query("query q($x: String?) { match { $p: Person " + condition + " } return { $p.name } }", {"x": None})
+    assert sorted(row["p.name"] for row in found) == sorted(expected)
+
+
+def test_an_insert_may_compute_from_parameters(graph: Graph) -> None:
+    graph.mutate('query q($n: I32) { insert Person { name: "x", age: $n * 2 + 1 } }', {"n": 20})
+    assert graph.query("query q() { match { $p: Person } return { $p.age } }").rows() == [{"p.age": 41}]
+    with pytest.raises(OmnigraphError, match="arithmetic overflow"):
+        graph.mutate('query q($n: I64) { insert Person { name: "y", age: $n * $n } }', {"n": 2**40})

@@ -30,7 +30,7 @@ from omnigraph.language.checked import (
     Update,
     Value,
 )
-from omnigraph.query import match_rows, row_values
+from omnigraph.query import match_rows, row_values, single_value
 from omnigraph.storage.blob import BlobWriter
 from omnigraph.storage.change import Change
 from omnigraph.storage.commit import Draft, RowChange
@@ -199,7 +199,7 @@ class _Run:
             return self.parameters[expression.name]
         if isinstance(expression, Now):
             return self.now_ms
-        raise BadRequest(f"a value here must be a literal, a parameter or now(), not {type(expression).__name__}")
+        return single_value(expression, self.parameters, now_ms=self.now_ms)
 
     def _converted(self, assignment: Assignment, layout: Layout) -> Any:  # Any: a stored value
         type_ = layout.entity.properties[assignment.property_name].type

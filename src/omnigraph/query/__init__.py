@@ -6,7 +6,7 @@ from omnigraph.query.execution import execute
 from omnigraph.query.limits import DEFAULT_LIMITS, Cancelled, Limits
 from omnigraph.query.plan import Plan
 from omnigraph.query.planner import plan_read
-from omnigraph.query.predicate import match_rows, row_values
+from omnigraph.query.predicate import match_rows, row_values, single_value
 from omnigraph.query.profile import OperatorProfile, Profile
 from omnigraph.query.result import Result
 from omnigraph.query.settings import DEFAULT_SETTINGS, Settings
@@ -25,4 +25,5 @@ __all__ = [
     "match_rows",
     "plan_read",
     "row_values",
+    "single_value",
 ]

@@ -24,6 +24,7 @@ from omnigraph.language.checked import (
     Or,
     ParameterRef,
     PropertyRef,
+    StartsWith,
     TextCondition,
 )
 from omnigraph.query import search
@@ -32,7 +33,7 @@ from omnigraph.query.context import Context
 from omnigraph.query.exact import FLIPPED
 from omnigraph.query.expression import evaluate
 from omnigraph.query.frame import Frame
-from omnigraph.query.membership import contained
+from omnigraph.query.membership import begins, contained
 from omnigraph.storage.view import Mask
 
 OPERANDS = (Constant, ParameterRef, Now)
@@ -70,6 +71,10 @@ def _contains(condition: Contains, frame: Frame, context: Context) -> Mask:
     item = evaluate(condition.item, frame, context)
     container = evaluate(condition.container, frame, context)
     return contained(item, container, frame.width)[0]
+
+
+def _starts_with(condition: StartsWith, frame: Frame, context: Context) -> Mask:
+    return begins(evaluate(condition.item, frame, context), evaluate(condition.container, frame, context), frame.width)
 
 
 def _in(condition: In, frame: Frame, context: Context) -> Mask:
@@ -111,6 +116,7 @@ def _not(condition: Not, frame: Frame, context: Context) -> Mask:
 _EVALUATORS: dict[type, Callable[[Any, Frame, Context], Mask]] = {  # Any: the key is the type of the argument
     Compare: _compare,
     Contains: _contains,
+    StartsWith: _starts_with,
     In: _in,
     IsNull: _is_null,
     TextCondition: _text,

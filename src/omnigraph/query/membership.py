@@ -89,3 +89,15 @@ def _substring(item: Vector, container: Vector, rows: int) -> Mask:
     texts, parts = container.arrow().to_pylist(), item.arrow().to_pylist()
     pairs = zip(texts, parts, strict=True)
     return np.fromiter((text is not None and part is not None and part in text for text, part in pairs), np.bool_, rows)
+
+
+def begins(prefix: Vector, text: Vector, rows: int) -> Mask:
+    """Return where a text begins with a prefix, bytewise; null on either side is not true."""
+    if isinstance(prefix, Repeated) and isinstance(text, Arrayed):
+        if prefix.value is None:
+            return np.zeros(rows, np.bool_)
+        matched = pc.starts_with(text.array, prefix.value).fill_null(False)
+        mask: Mask = matched.to_numpy(zero_copy_only=False)
+        return mask
+    pairs = zip(text.arrow().to_pylist(), prefix.arrow().to_pylist(), strict=True)
+    return np.fromiter((one is not None and part is not None and one.startswith(part) for one, part in pairs), np.bool_, rows)

@@ -32,6 +32,7 @@ from omnigraph.language.checked import (
     ParameterRef,
     PropertyRef,
     Rrf,
+    StartsWith,
     TextCondition,
     TextMatch,
     Traversal,
@@ -94,6 +95,8 @@ def condition_text(condition: Condition) -> str:
     match condition:
         case Compare():
             return f"{expression_text(condition.left)} {condition.operator} {expression_text(condition.right)}"
+        case StartsWith():
+            return f"{expression_text(condition.container)} starts_with {expression_text(condition.item)}"
         case Contains():
             return f"{expression_text(condition.container)} contains {expression_text(condition.item)}"
         case In():

@@ -38,6 +38,17 @@ def row_values(
     return values
 
 
+def single_value(expression: Expression, parameters: Mapping[str, Value], *, now_ms: int) -> Value:
+    """Return the value of an expression that reads no row: arithmetic over literals and parameters.
+
+    Raises:
+        ExecutionError: ``arithmetic overflow``.
+    """
+    context = Context(None, parameters, now_ms, Guard(DEFAULT_LIMITS, None), DEFAULT_SETTINGS, Scope({}), None)
+    value: Value = evaluate(expression, Frame.unit(), context).arrow().to_pylist()[0]
+    return value
+
+
 def match_rows(predicate: Condition, table: TableView, parameters: Mapping[str, Value], *, now_ms: int) -> Ordinals:
     """Return the live rows of a table that a predicate means, ascending.
 
