@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -32,6 +32,8 @@ SMALL_FRAGMENTS_MAX: Final = 16
 _ROWS_PER_FILE_MAX: Final = 1 << 20
 _IN_LIST_MAX: Final = 1_000
 _ADDRESS_BITS: Final = 32
+_VERSION_MAX: Final = (1 << 64) - 1
+_FIRST_MANIFEST: Final = f"{_VERSION_MAX - 1:020d}.manifest"
 _OFFSET_MASK: Final = (1 << _ADDRESS_BITS) - 1
 
 _session: Any = None  # Any: lance has no stubs
@@ -203,6 +205,28 @@ class LanceTable:
         order = np.argsort(by_id)
         places = order[np.searchsorted(by_id, raw >> _ADDRESS_BITS, sorter=order)]
         return starts[places] + (raw & _OFFSET_MASK)
+
+
+def files_of(table: LanceTable) -> Iterator[str]:
+    """Yield the keys of the files that one version needs, and of those without which nothing opens. O(fragments).
+
+    A key that ends with ``/`` stands for everything below it.
+    """
+    prefix = table_prefix(table.identity[0])
+    dataset = table.dataset()
+    yield f"{prefix}/_versions/{_FIRST_MANIFEST}"
+    yield f"{prefix}/_versions/latest_version_hint.json"
+    version = int(table.identity[1])
+    yield f"{prefix}/_versions/{'d' + str(version) if version >> 63 else f'{_VERSION_MAX - version:020d}'}.manifest"
+    for fragment in dataset.get_fragments():
+        for file in fragment.metadata.files:
+            yield f"{prefix}/data/{file.path}"
+        deletions = fragment.deletion_file()
+        if deletions:
+            yield f"{prefix}/{deletions}"
+    for description in dataset.describe_indices():
+        for segment in description.segments:
+            yield f"{prefix}/_indices/{segment.uuid}/"
 
 
 # --- writing -----------------------------------------------------------------------------------------------------------
