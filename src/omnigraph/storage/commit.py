@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from omnigraph.storage.change import Change
-from omnigraph.storage.cut import Cut, Schema, TailChange, encode_rows
+from omnigraph.storage.cut import Cut, TailChange, encode_rows
 from omnigraph.storage.log import CARRY_BYTES_MAX, CARRY_EVERY, LogEntry, spans_with
 from omnigraph.storage.record import (
     FORMAT,
@@ -262,8 +262,3 @@ def _carried(items: Sequence[TailChange]) -> list[CarriedChange]:
         else:
             result.append(CarriedChange(item.step, [item.inline]))
     return result
-
-
-def extended_cut(schema: Schema, entry: LogEntry, tail: tuple[TailChange, ...]) -> Cut:
-    """Return the cut after a record that this process has just put."""
-    return Cut(entry, schema, tail)
