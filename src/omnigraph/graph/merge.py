@@ -211,7 +211,7 @@ class _Merge:
             return None
         table = table_of(self.source_view, layout.entity)
         ordinals = table.ordinals(list(row_ids))
-        arrays = [_one_array(table.column(field.name).take(ordinals)) for field in layout.rows]
+        arrays = [table.column(field.name).take(ordinals) for field in layout.rows]
         return layout.as_stored(pa.RecordBatch.from_arrays(arrays, schema=layout.rows))
 
     def _judge(self, view: SnapshotView, changes: Mapping[str, Change]) -> None:
@@ -273,7 +273,3 @@ def _row_conflict(table_key: str, row_id: str, then: Image, theirs: Image, ours:
 
 def _order(conflict: MergeConflictInfo) -> tuple[str, str]:
     return conflict.table_key, conflict.row_id or ""
-
-
-def _one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

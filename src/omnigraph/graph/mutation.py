@@ -148,7 +148,7 @@ class _Run:
         assigned = {item.property_name: self._assigned_array(item, layout, ordinals) for item in statement.assignments}
         arrays = [ids]
         for name in layout.entity.properties:
-            arrays.append(assigned[name] if name in assigned else _one_array(table.column(name).take(ordinals)))
+            arrays.append(assigned[name] if name in assigned else table.column(name).take(ordinals))
         self._write(layout, pa.RecordBatch.from_arrays(arrays, schema=layout.rows))
         self._updated.setdefault(layout.table_key, []).extend(ids.to_pylist())
         self._assigned.setdefault(layout.table_key, set()).update(assigned)
@@ -282,7 +282,3 @@ class _Run:
 
 def _missing(name: str) -> InvalidValue:
     return InvalidValue(f"missing required property '{name}'", hint="assign a value that is not null")
-
-
-def _one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -34,10 +34,9 @@ from omnigraph.language.checked import (
     WholeRef,
 )
 
-FieldKind = Literal[
-    "string", "bool", "int", "bigint", "float", "date", "datetime", "blob", "vector", "list", "object"
-]  # fmt: skip
-_KINDS: dict[Scalar, FieldKind] = {
+ScalarKind = Literal["string", "bool", "int", "bigint", "float", "date", "datetime", "blob", "vector"]
+FieldKind = ScalarKind | Literal["list", "object"]
+SCALAR_KINDS: dict[Scalar, ScalarKind] = {
     Scalar.STRING: "string",
     Scalar.BOOL: "bool",
     Scalar.I32: "int",
@@ -128,7 +127,7 @@ def _field(projection: Projection, optional: frozenset[str]) -> Field:
 
 
 def _typed(name: str, type_: PropertyType, nullable: bool) -> Field:
-    kind = _KINDS[type_.scalar]
+    kind = SCALAR_KINDS[type_.scalar]
     if type_.is_list:
         return Field(name, "list", nullable, item_kind=kind)
     return Field(name, kind, nullable, vector_dim=type_.dimension)

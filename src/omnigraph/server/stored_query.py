@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from msgspec import UNSET
 
@@ -14,23 +13,9 @@ from omnigraph.errors import InvalidSetting, OmnigraphError
 from omnigraph.language import check_query, decode_source, parse_queries
 from omnigraph.language.catalog import Catalog, PropertyType, Scalar
 from omnigraph.language.checked import MutationQuery, ReadQuery
+from omnigraph.language.operation import SCALAR_KINDS
 from omnigraph.language.query_tree import QueryDeclaration
-from omnigraph.wire.service import ParamDescriptor, ParamKind, QueryCatalogEntry
-
-_KINDS: Final[dict[Scalar, ParamKind]] = {
-    Scalar.STRING: "string",
-    Scalar.BOOL: "bool",
-    Scalar.I32: "int",
-    Scalar.U32: "int",
-    Scalar.I64: "bigint",
-    Scalar.U64: "bigint",
-    Scalar.F32: "float",
-    Scalar.F64: "float",
-    Scalar.DATE: "date",
-    Scalar.DATETIME: "datetime",
-    Scalar.BLOB: "blob",
-    Scalar.VECTOR: "vector",
-}
+from omnigraph.wire.service import ParamDescriptor, QueryCatalogEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +129,7 @@ def _entry(query: StoredQuery, checked: ReadQuery | MutationQuery) -> QueryCatal
 
 
 def _descriptor(name: str, type_: PropertyType) -> ParamDescriptor:
-    kind = _KINDS[type_.scalar]
+    kind = SCALAR_KINDS[type_.scalar]
     return ParamDescriptor(
         name=name,
         kind="list" if type_.is_list else kind,
