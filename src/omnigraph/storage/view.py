@@ -4,7 +4,9 @@ An *ordinal* is a small integer that stands for a row of one table in one view; 
 the base keep the place they have there, rows that are only in the tail come behind them; an updated row keeps its ordinal;
 deleted rows leave dead slots. Nobody who uses these interfaces needs to know that there is a base and a tail.
 
-Ordinal arrays are ``numpy.int32``. ``-1`` means "no such row" where a lookup may fail.
+Only ordinals that a view has handed out may be asked for: a view of a cold table finds out where the rows of its tail
+stand when it is asked for their ids or for all rows. Ordinal arrays are ``numpy.int32``. ``-1`` means "no such row" where a
+lookup may fail.
 """
 
 from __future__ import annotations
