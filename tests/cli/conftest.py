@@ -10,6 +10,7 @@ import pytest
 from omnigraph.cli import embedded
 from omnigraph.cli.main import main
 from omnigraph.errors import NotFound, PreconditionFailed
+from omnigraph.policy.gate import Gate
 from omnigraph.wire.commit import CommitInfo, SnapshotOutput, TableInfo
 from omnigraph.wire.write import IngestOutput, MutateOutput
 
@@ -180,7 +181,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.Ca
     monkeypatch.setenv("OMNIGRAPH_SUPPRESS_YAML_DEPRECATION", "1")
     line = CommandLine(tmp_path, capsysbinary)
 
-    def open_graph(uri: str) -> FakeGraph:
+    def open_graph(uri: str, gate: Gate | None = None) -> FakeGraph:
         line.graph.asked.update(uri=uri)
         return line.graph
 

@@ -97,17 +97,6 @@ def test_writes_to_a_named_graph_refuse_shadowed_blocks(run: CommandLine) -> Non
     assert run("snapshot").status == 0
 
 
-@pytest.mark.parametrize("words", [["--target", "guarded"], ["anonymous"]])
-def test_a_write_never_slips_past_a_policy(run: CommandLine, words: list[str]) -> None:
-    run.write("d.jsonl", "")
-    policy = "policy: {file: p.yaml}\n" if words == ["anonymous"] else ""
-    run.write("omnigraph.yaml", PROJECT + policy)
-    outcome = run("load", *words, "--data", "d.jsonl", "--mode", "merge")
-    assert outcome.status == 1
-    assert outcome.err.startswith("Error: policy: ")
-    assert "data" not in run.graph.asked
-
-
 def test_the_chain_of_actors(run: CommandLine) -> None:
     def actor(*words: str) -> object:
         assert run("mutate", "g", "-e", "q", *words).status == 0

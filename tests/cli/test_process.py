@@ -53,10 +53,11 @@ def test_a_reader_that_goes_away_ends_the_program_quietly(tmp_path: Path) -> Non
         "class Endless(FakeGraph):\n"
         "    def export(self, **_):\n"
         "        while True: yield b'x' * 65536\n"
-        "embedded.open_embedded = lambda uri: Endless()\n"
+        "embedded.open_embedded = lambda uri, gate: Endless()\n"
         "sys.exit(main(['export', 'g']))\n"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    found = os.environ.get("PYTHONPATH", "")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), found])}
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, env=environment
     ) as running:
@@ -72,7 +73,7 @@ def test_ctrl_c_ends_without_a_trace(tmp_path: Path) -> None:
         "import sys, time\n"
         "from omnigraph.cli import embedded\n"
         "from omnigraph.cli.main import main\n"
-        "def wait(uri): print('waiting', flush=True); time.sleep(60)\n"
+        "def wait(uri, gate): print('waiting', flush=True); time.sleep(60)\n"
         "embedded.open_embedded = wait\n"
         "sys.exit(main(['snapshot', 'g']))\n"
     )

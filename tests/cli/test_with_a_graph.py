@@ -129,3 +129,49 @@ def test_refusals_reach_the_person(og: RealGraph, words: list[str], message: str
     assert message in outcome.err
     if words[0] not in ("init", "export"):
         assert message in json.loads(og(*words, "--json", status=1).last_error_line)["error"]
+
+
+POLICY = """version: 1
+groups: {writers: [act-ida]}
+protected_branches: [main]
+rules:
+  - {id: writers-write, allow: {actors: {group: writers}, actions: [change], branch_scope: any}}
+  - {id: writers-branch, allow: {actors: {group: writers}, actions: [branch_create], target_branch_scope: unprotected}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("project", "address"),
+    [
+        ("policy: {file: p.yaml}\n", ["--uri", "g"]),
+        ("graphs: {desk: {uri: ./g, policy: {file: p.yaml}}}\n", ["--target", "desk"]),
+        ("graphs: {desk: {uri: ./g, policy: {file: p.yaml}}}\ncli: {graph: desk}\n", []),
+    ],
+)
+def test_a_local_write_meets_the_policy(og: RealGraph, project: str, address: list[str]) -> None:
+    og("init", "g", "--schema", "s.pg")
+    Path("p.yaml").write_text(POLICY)
+    Path("omnigraph.yaml").write_text(project)
+    load = ["load", *address, "--data", "d.jsonl", "--mode", "merge"]
+    assert "no actor for engine-layer policy check" in og(*load, status=1).err
+    denied = og(*load, "--as", "act-jon", status=1)
+    assert "Error: policy: policy denied: policy denied action 'change' for unknown actor 'act-jon'\n" in denied.err
+    assert json.loads(og("query", *address, "-e", ALL, "--json").out)["row_count"] == 0, "reads ask nobody"
+    og(*load, "--as", "act-ida")
+    og("mutate", *address, "-e", AGE, "--params", '{"n": "Jon", "a": 1}', "--as", "act-ida")
+    og("branch", "create", *address, "dev", "--as", "act-ida")
+    gone = og("branch", "delete", *address, "dev", "--as", "act-ida", status=1)
+    assert "policy denied action 'branch_delete' targeting branch 'dev' for actor 'act-ida'" in gone.err
+    assert "branch_merge" in og("branch", "merge", *address, "dev", "--as", "act-ida", status=1).err
+    Path("p.yaml").write_text("version: 2\n")
+    assert "policy version must be 1" in og(*load, "--as", "act-ida", status=1).err
+    Path("p.yaml").unlink()
+    assert "could not read policy file" in og(*load, "--as", "act-ida", status=1).err
+    og("query", *address, "-e", ALL)
+
+
+def test_an_address_that_is_typed_has_no_policy_of_a_name(og: RealGraph) -> None:
+    og("init", "g", "--schema", "s.pg")
+    Path("p.yaml").write_text(POLICY)
+    Path("omnigraph.yaml").write_text("graphs: {desk: {uri: ./g, policy: {file: p.yaml}}}\n")
+    og("load", "g", "--data", "d.jsonl", "--mode", "merge")

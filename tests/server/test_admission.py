@@ -30,7 +30,7 @@ def capped(start: Start, graph: Path, tmp_path: Path) -> Browser:
 def held(capped: Browser, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Mutations wait until the event is set."""
     release = threading.Event()
-    graph = capped.application._service.only_graph.graph
+    graph = capped.application.service.only_graph.graph
     mutate = graph.mutate
 
     def slow(*words: object, **named: object) -> object:
@@ -67,7 +67,7 @@ def test_exactly_the_cap_is_admitted(capped: Browser, held: threading.Event) -> 
         return [(await task).status for task in tasks]
 
     assert sorted(capped.loop.run_until_complete(run())) == [200] * 3 + [429] * 5
-    assert capped.application._service.admission._usage == {}
+    assert capped.application.service.admission._usage == {}
     assert capped.post("/mutate", {"query": ADD, "params": {"name": "later"}}).status == 200
 
 

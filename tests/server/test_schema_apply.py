@@ -59,7 +59,7 @@ def test_stored_queries_must_fit_the_new_schema(browser: Browser, asked: list[An
 def test_the_engine_is_given_the_gate(monkeypatch: pytest.MonkeyPatch, start: Start, graph: Any, tmp_path: Any) -> None:
     monkeypatch.setattr(Graph, "gate", None, raising=False)
     browser = start(Options(config=str(write_project(tmp_path))), with_tokens(), "k-mara")
-    served = browser.application._service.only_graph
+    served = browser.application.service.only_graph
     gate = served.graph.gate  # type: ignore[attr-defined]
     assert isinstance(gate, PolicyGate)
     assert gate.engine is served.access.engine

@@ -169,7 +169,7 @@ def test_writes_to_one_branch_keep_their_order_and_their_errors(open_server: Bro
 
 
 def test_the_body_of_an_error_holds_no_trace(open_server: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    served = open_server.application._service.only_graph
+    served = open_server.application.service.only_graph
 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret /private/path")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from omnigraph.cli.commands import Entry, Plane
 from omnigraph.cli.grammar import Arguments, Option, Positional, UsageError
-from omnigraph.errors import BadRequest, InvalidSetting
+from omnigraph.errors import BadRequest
 
 if TYPE_CHECKING:
     from omnigraph.cli.graph_protocol import Graph
     from omnigraph.cli.workspace import Workspace
+    from omnigraph.policy.engine import PolicyEngine
 
 URI = Positional("URI", "Address of the graph: a directory, file://, s3:// or http(s):// address")
 URI_OPTION = Option("uri", "Address of the graph", value="URI", any_bytes=True)
@@ -33,12 +35,14 @@ _PLANE_HINTS: dict[Plane, str] = {
 class Address:
     """One graph: its address as it is echoed, and its name when the project file gave it.
 
-    ``find_token`` looks up the bearer token for a server, when one is about to be asked.
+    ``find_token`` looks up the bearer token for a server, when one is about to be asked; ``load_policy`` compiles the policy
+    that the project file names for the graph, when something is about to be written.
     """
 
     uri: str
     name: str | None = None
     find_token: Callable[[], str | None] | None = field(default=None, compare=False, repr=False)
+    load_policy: Callable[[], PolicyEngine] | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_remote(self) -> bool:
@@ -95,7 +99,16 @@ def resolve(workspace: Workspace, explicit: str | None, *, target: str | None = 
 
 
 def _addressed(workspace: Workspace, uri: str, name: str | None = None) -> Address:
-    return Address(uri, name, lambda: workspace.bearer_token(uri, name))
+    legacy = workspace.legacy
+    policy = legacy.settings.policy if name is None else legacy.settings.graphs[name].policy
+
+    def load() -> PolicyEngine:
+        from omnigraph.policy.engine import load_policy
+
+        graph_id = uri.removeprefix("file://").rstrip("/") if name is None else name
+        return load_policy(legacy.resolved(policy.file or ""), "Graph", graph_id, os.environ)
+
+    return Address(uri, name, lambda: workspace.bearer_token(uri, name), None if policy.file is None else load)
 
 
 def refuse_remote(address: Address, label: str) -> None:
@@ -108,18 +121,9 @@ def refuse_remote(address: Address, label: str) -> None:
 
 
 def admit_write(workspace: Workspace, address: Address) -> None:
-    """Check what the project file says about writing to ``address``: shadowed blocks, and a policy to enforce."""
-    settings = workspace.legacy.settings
+    """Check what the project file says about writing to ``address``; its policy is asked by the graph itself."""
     if address.name is not None:
         workspace.legacy.refuse_shadowed_blocks(address.name)
-    if address.is_remote:
-        return
-    policy = settings.policy if address.name is None else settings.graphs[address.name].policy
-    if policy.file is not None:
-        raise InvalidSetting(
-            f"policy: '{workspace.legacy.resolved(policy.file)}' is in force for {address.uri}, "
-            "and this command cannot enforce it"
-        )
 
 
 def open_graph(address: Address) -> Graph:
@@ -129,5 +133,6 @@ def open_graph(address: Address) -> Graph:
 
         return open_remote(address.uri, None if address.find_token is None else address.find_token())
     from omnigraph.cli.embedded import open_embedded
+    from omnigraph.policy.gate import DeferredGate
 
-    return open_embedded(address.uri)
+    return open_embedded(address.uri, None if address.load_policy is None else DeferredGate(address.load_policy))

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from omnigraph.cli.graph_protocol import Graph
+    from omnigraph.policy.gate import Gate
 
 
-def open_embedded(uri: str) -> Graph:
-    """Open the graph stored at ``uri``."""
+def open_embedded(uri: str, gate: Gate | None = None) -> Graph:
+    """Open the graph stored at ``uri``; ``gate`` is asked before something is written."""
     import omnigraph
 
-    return omnigraph.open(uri)
+    return omnigraph.open(uri, gate=gate)
 
 
 def init_embedded(uri: str, schema_source: str, *, force: bool) -> Graph:

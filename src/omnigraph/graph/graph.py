@@ -39,6 +39,8 @@ from omnigraph.wire.write import LOAD_MODES, IngestOutput, LoadMode, MutateOutpu
 
 if TYPE_CHECKING:
     from omnigraph.graph.mutation import Mutated
+    from omnigraph.policy.action import ActionName
+    from omnigraph.policy.gate import Gate
     from omnigraph.storage.ancestry import Located as LocatedCommit
 
 # What only writes and exports need is imported by them: a process that asks one question must not pay for it.
@@ -63,11 +65,14 @@ class Graph:
     """One graph, opened where it is stored. Safe to share between threads; use it as a context manager or call `close`.
 
     Every query, mutation, load and export sees one committed state. Reads never wait for writes; other processes may read and
-    write the same root at the same time.
+    write the same root at the same time. ``gate`` is asked before every write; without one everything is allowed.
     """
 
-    def __init__(self, uri: str, store: ObjectStore, entry: LogEntry, settings: GraphSettings) -> None:
+    def __init__(
+        self, uri: str, store: ObjectStore, entry: LogEntry, settings: GraphSettings, *, gate: Gate | None = None
+    ) -> None:
         self.uri = uri
+        self.gate = gate
         self._store = store
         self._settings = settings
         self._log = Log(store)
@@ -190,6 +195,7 @@ class Graph:
         """
         from omnigraph.graph.mutation import evaluate_mutation
 
+        self._admit(actor, "change", branch=_name_of(branch))
         refuse_reserved("mutate", _name_of(branch))
         target = self._branch(branch)
         blobs = BlobWriter(self._store)
@@ -245,7 +251,7 @@ class Graph:
 
         ``data`` is JSON-lines text or bytes, a path, a binary file, or an iterable of records (dictionaries). Modes:
         ``overwrite`` replaces each type that the data names, ``append`` refuses ids that are stored, ``merge`` replaces rows by
-        id. Raises BadRequest, InvalidValue, ConstraintViolation, KeyConflict, NotFound.
+        id. Raises BadRequest, InvalidValue, ConstraintViolation, KeyConflict, NotFound, Forbidden.
         """
         from omnigraph.graph.decode import decode_load
         from omnigraph.graph.layout import layouts_of
@@ -298,18 +304,24 @@ class Graph:
     def create_branch(self, name: str, *, from_branch: str | None = None, actor: str | None = None) -> BranchCreateOutput:
         """Create a branch whose head is that of ``from_branch`` (default main): one small object, whatever the graph holds.
 
-        Raises BadRequest for a bad name, Conflict for one that exists, NotFound for an unknown source.
+        Raises BadRequest for a bad name, Conflict for one that exists, NotFound for an unknown source, Forbidden.
         """
         from omnigraph.graph import branches
 
+        base = None if from_branch is None else from_branch.strip()
+        self._admit(actor, "branch_create", branch=base, target_branch=name.strip())
         cut = self._branch(from_branch).current().cut
         ref = branches.create(self._store, name, _name_of(from_branch), cut, actor)
         return BranchCreateOutput(self.uri, _name_of(from_branch), ref.name, actor)
 
     def delete_branch(self, name: str, *, actor: str | None = None) -> BranchDeleteOutput:
-        """Delete a branch; its own commits are gone at once, its name is free. Raises BadRequest, Conflict, NotFound."""
+        """Delete a branch; its own commits are gone at once, its name is free.
+
+        Raises BadRequest, Conflict, NotFound, Forbidden.
+        """
         from omnigraph.graph import branches
 
+        self._admit(actor, "branch_delete", target_branch=name.strip())
         refuse_reserved("branch_delete", name.strip())
         name = valid_branch_name(name)
         if name == MAIN:
@@ -324,12 +336,13 @@ class Graph:
         """Merge a branch into another (default main) as one commit, or as none when there is nothing to merge.
 
         Rows are compared as wholes over the best common ancestor; the source branch is never changed. Costs what the rows cost
-        that either side changed. Raises MergeConflicts with every conflict, BadRequest, NotFound, WriteConflict.
+        that either side changed. Raises MergeConflicts with every conflict, BadRequest, NotFound, WriteConflict, Forbidden.
         """
         from omnigraph.graph.merge import evaluate_merge, relate
         from omnigraph.storage.ancestry import Ancestry
 
         target_name, source = _name_of(into), source.strip()
+        self._admit(actor, "branch_merge", branch=source, target_branch=target_name)
         if RESERVED in (source, target_name):
             raise BadRequest(f"branch_merge does not allow internal system refs ('{source}' -> '{target_name}')")
         if source == target_name:
@@ -382,6 +395,19 @@ class Graph:
 
     # --- inside --------------------------------------------------------------------------------------------------------
 
+    def _admit(
+        self, actor: str | None, action: ActionName, *, branch: str | None = None, target_branch: str | None = None
+    ) -> None:
+        """Ask the gate. The first line of every method that writes, before anything is read or made for it.
+
+        ``branch`` is what the write goes to or starts from, ``target_branch`` what it creates, deletes or changes as a whole:
+        mutate and load ask ``change`` on the branch, a merge ``branch_merge`` from the source onto the target, a new schema
+        ``schema_apply`` onto the target main. Names are trimmed, none stays None. A write that the server offers too asks
+        here exactly what the endpoint asks with ``call.authorize``, so that both doors give one answer.
+        """
+        if self.gate is not None:
+            self.gate.check(actor, action, branch=branch, target_branch=target_branch)
+
     def _run(
         self,
         read: CompiledRead,
@@ -400,9 +426,9 @@ class Graph:
         )
 
     def _branch(self, name: str | None) -> BranchHead:
-        if name is None or name == MAIN:
+        if _name_of(name) == MAIN:
             return self._main
-        name = valid_branch_name(name)
+        name = valid_branch_name(_name_of(name))
         ref = self._read_ref(name)
         with self._lock:
             known = self._branches.get(name)
@@ -419,13 +445,20 @@ class Graph:
 
     def _load_target(self, branch: str | None, base: str | None, actor: str | None) -> tuple[BranchHead, bool]:
         """Return the branch to load onto, and whether it was made for that: only when it is missing and a base was named."""
+        name = _name_of(branch)
         try:
-            return self._branch(branch), False
+            found = self._branch(branch)
         except NotFound:
-            if base is None or branch is None:
+            if base is not None:  # both before anything is made
+                self._admit(actor, "branch_create", branch=base.strip(), target_branch=name)
+            self._admit(actor, "change", branch=name)
+            if base is None:
                 raise
-        self.create_branch(branch, from_branch=base, actor=actor)
-        return self._branch(branch), True
+        else:
+            self._admit(actor, "change", branch=name)
+            return found, False
+        self.create_branch(name, from_branch=base, actor=actor)
+        return self._branch(name), True
 
     def _read_ref(self, name: str) -> Ref:
         key = ref_key(name)
@@ -486,14 +519,17 @@ def init(uri: str, schema_source: str, *, force: bool = False) -> Graph:
     return Graph(uri, store, entry, settings)
 
 
-def open_graph(uri: str) -> Graph:
-    """Open a graph where it is stored. Creates nothing and needs no write access. Raises NotFound, UpgradeRequired."""
+def open_graph(uri: str, *, gate: Gate | None = None) -> Graph:
+    """Open a graph where it is stored. Creates nothing and needs no write access. Raises NotFound, UpgradeRequired.
+
+    ``gate`` is asked before every write, `omnigraph.policy.gate.PolicyGate` for the policy of a file.
+    """
     settings = GraphSettings.from_environment()
     store = open_store(uri, fsync=settings.fsync)
     entry = Log(store).find_head(MAIN)
     if entry is None:
         raise NotFound(f"graph not found at '{uri}' (no _schema.pg, no log)", hint="create it with `omnigraph init`")
-    return Graph(uri, store, entry, settings)
+    return Graph(uri, store, entry, settings, gate=gate)
 
 
 def _name_of(branch: str | None) -> str:

@@ -31,7 +31,7 @@ class Application:
     """Answers requests for one service."""
 
     def __init__(self, service: Service, routes: RouteTable) -> None:
-        self._service = service
+        self.service = service
         self.routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,22 +46,22 @@ class Application:
         try:
             match = self.routes.match(scope["method"], scope["raw_path"])
             operation = match.route.operation_id
-            call = Call(self._service, match, headers, scope["query_string"], receive)
+            call = Call(self.service, match, headers, scope["query_string"], receive)
             answer = await self._answer(call)
         except ClientGone:
             return
         except Exception as error:
             answer = answer_to(error)
         extra = [(b"x-request-id", request_id), _NO_SNIFF, *answer.headers, *_deprecation(match)]
-        if match is not None and self._service.authenticates and not match.route.public:
+        if match is not None and self.service.authenticates and not match.route.public:
             extra.append(_NO_STORE)
         if isinstance(answer, Stream):
             await _send_stream(answer, extra, receive, send)
         else:
             await _send(answer, extra, send)
         elapsed_s = time.perf_counter() - started
-        if self._service.metrics is not None:
-            self._service.metrics.observe(operation, answer.status, elapsed_s)
+        if self.service.metrics is not None:
+            self.service.metrics.observe(operation, answer.status, elapsed_s)
         info(
             "request",
             method=scope["method"],
@@ -76,7 +76,7 @@ class Application:
         route = call.match.route
         if route.public:
             return await route.handler(call)
-        if self._service.authenticates:
+        if self.service.authenticates:
             call.authenticate()
         call.locate()
         if call.match.graph_id is not None:

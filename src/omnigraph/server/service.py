@@ -115,7 +115,7 @@ def open_service(plan: BootPlan, state: RuntimeState, tokens: TokenTable, enviro
             if graph_plan.policy_file is not None:
                 engine = _policy(graph_plan.policy_file, "Graph", graph_plan.policy_id, environment)
                 served.access = Access(state, engine)
-                _install(served.graph, PolicyGate(engine))
+                served.graph.gate = PolicyGate(engine)
     except BaseException:
         service.close()
         raise
@@ -160,9 +160,3 @@ def _policy(path: str, kind: str, graph_id: str, environment: Mapping[str, str])
     for warning in engine.warnings:
         warn(warning.removeprefix("warning: "))
     return engine
-
-
-def _install(graph: Graph, gate: PolicyGate) -> None:
-    """Give the engine the gate that its write methods ask. The server asks the same policy before it calls them."""
-    if hasattr(graph, "gate"):
-        graph.gate = gate
