@@ -179,7 +179,7 @@ class BranchHead:
         record = entry.record
         if record.kind == "close":
             raise NotFound(f"branch '{self.name}' not found", hint="it was deleted; create it again or choose another")
-        plain = (record.schema is None or record.state.schema_digest == head.cut.state.schema_digest) and not any(
+        plain = record.state.schema_id == head.cut.state.schema_id and not any(
             commit.bulk or commit.merged_parent for commit in record.commits
         )
         cut = open_cut(self._log, entry, head.cut.schema)

@@ -33,7 +33,7 @@ class CompiledQueries:
 
     def read(self, source: str, name: str | None, schema: Schema) -> CompiledRead:
         """Return a read of a source text. Raises ParseError, TypeCheckError, PlanError, BadRequest."""
-        key = (source, name, schema.block.digest)
+        key = (source, name, schema.cache_key)
         found = self._reads.get(key)
         if found is None:
             query = check_read(schema.catalog, select_query(parse_queries(source), name))
@@ -46,7 +46,7 @@ class CompiledQueries:
 
     def mutation(self, source: str, name: str | None, schema: Schema) -> MutationQuery:
         """Return a mutation of a source text. Raises ParseError, TypeCheckError, BadRequest."""
-        key = (source, name, schema.block.digest)
+        key = (source, name, schema.cache_key)
         found = self._mutations.get(key)
         if found is None:
             found = check_mutation(schema.catalog, select_query(parse_queries(source), name))

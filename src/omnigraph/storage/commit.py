@@ -141,7 +141,16 @@ def commit_record(
         commits=commits,
         carried=carried,
         schema=schema,
-        state=State(version, step, parent, position, state.schema_digest, schema_at, list(tables.values()), tail),
+        state=msgspec.structs.replace(
+            state,
+            version=version,
+            step=step,
+            head=parent,
+            head_at=position,
+            schema_at=schema_at,
+            tables=list(tables.values()),
+            tail=tail,
+        ),
     )
     return position, record, (*before, *added)
 
@@ -175,7 +184,16 @@ def fast_forward_record(
         merged_at=source.state.head_at,
     )
     tail, carried, schema, schema_at = _tail_fields(source, position, source.tail, carry=position.seq % CARRY_EVERY == 0)
-    state = State(version, source.state.step + 1, commit.id, position, source.state.schema_digest, schema_at, tables, tail)
+    state = msgspec.structs.replace(
+        source.state,
+        version=version,
+        step=source.state.step + 1,
+        head=commit.id,
+        head_at=position,
+        schema_at=schema_at,
+        tables=tables,
+        tail=tail,
+    )
     record = Record(
         format=FORMAT,
         nonce=new_ulid(),

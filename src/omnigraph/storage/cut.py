@@ -42,6 +42,11 @@ class Schema:
         return compiled(self.block.source)
 
     @cached_property
+    def cache_key(self) -> str:
+        """What tells this schema from every other one of its graph."""
+        return self.block.id or self.block.digest
+
+    @cached_property
     def by_key(self) -> dict[str, TypeIdentity]:
         """Type identities by type key, sorted by it."""
         return {identity.table_key: identity for identity in sorted(self.block.types, key=lambda item: item.table_key)}
@@ -110,10 +115,10 @@ class Cut:
 def open_cut(log: Log, entry: LogEntry, known: Schema | None = None) -> Cut:
     """Return the cut after a record: a handful of objects, whatever the length of the history.
 
-    ``known`` saves the reading of the schema when its digest is the state's.
+    ``known`` saves the reading of the schema when it is the state's.
     """
     state = entry.record.state
-    if known is not None and known.block.digest == state.schema_digest and known.block.source == _source_at(entry, known):
+    if known is not None and known.block.digest == state.schema_digest and known.block.id == state.schema_id:
         schema = known
     elif entry.record.schema is not None:
         schema = Schema(entry.record.schema)
@@ -126,11 +131,6 @@ def open_cut(log: Log, entry: LogEntry, known: Schema | None = None) -> Cut:
             )
         schema = Schema(block)
     return Cut(entry, schema, tuple(needed(log.tail(entry), state.tables)))
-
-
-def _source_at(entry: LogEntry, known: Schema) -> str:
-    # A text that differs in layout only has the same digest; the record that brought it holds it.
-    return entry.record.schema.source if entry.record.schema is not None else known.block.source
 
 
 def needed(changes: Sequence[CarriedChange], tables: Sequence[TableState]) -> Iterator[TailChange]:

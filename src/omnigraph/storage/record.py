@@ -30,12 +30,16 @@ class Span(msgspec.Struct, frozen=True, array_like=True):
 
 
 class InlineChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A change that travels in its record. ``upserts`` is an Arrow IPC stream or empty; ``rows`` counts all rows then."""
+    """A change that travels in its record. ``upserts`` is an Arrow IPC stream or empty; ``rows`` counts all rows then.
+
+    ``gone`` says that a hard drop took the rows out of the record.
+    """
 
     type_id: int
     upserts: bytes
     deletes: list[str]
     rows: int
+    gone: bool = False
 
 
 class BulkChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -95,13 +99,17 @@ class PropertyIdentity(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TypeIdentity(msgspec.Struct, frozen=True, array_like=True):
-    """The stable id of a type and its present name. ``key`` holds property ids in the order of composite row ids."""
+    """The stable id of a type and its present name. ``key`` holds property ids in the order of composite row ids.
+
+    ``dropped`` holds the properties that are gone, with their last names: their columns are never used again.
+    """
 
     type_id: int
     kind: str
     name: str
     key: list[int]
     properties: list[PropertyIdentity]
+    dropped: list[PropertyIdentity] = []
 
     @property
     def table_key(self) -> str:
@@ -109,12 +117,25 @@ class TypeIdentity(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SchemaBlock(msgspec.Struct, frozen=True, array_like=True):
-    """A schema: its text and what in it has which stable id."""
+    """A schema: its text and what in it has which stable id.
+
+    ``id`` is fresh each time that the text is replaced and empty for the first one of a graph. Equal digests are not enough: a
+    property that was dropped and added again is another one.
+    """
 
     digest: str
     source: str
     types: list[TypeIdentity]
     next_id: int
+    id: str = ""
+
+
+class HardDrop(msgspec.Struct, frozen=True, array_like=True):
+    """What a hard drop removed for good: the rows that a type had before a commit. ``table_key`` is its name then."""
+
+    type_id: int
+    table_key: str
+    commit: str
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
@@ -128,6 +149,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     schema_at: Position
     tables: list[TableState]
     tail: list[Span]
+    schema_id: str = ""
+    hard_drops: list[HardDrop] = []
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
