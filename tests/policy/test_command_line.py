@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from omnigraph.cli.main import main
-from policy.texts import GRAPH_POLICY
+from policy.texts import GRAPH_POLICY, SERVER_POLICY
 
 Captured = pytest.CaptureFixture[bytes]
 
@@ -119,3 +119,64 @@ def test_an_unknown_action_is_a_usage_error(capsysbinary: Captured) -> None:
     status, _, err = run(capsysbinary, "policy", "explain", "--actor", "a", "--action", "drop")
     assert status == 2
     assert "invalid value 'drop' for '--action <ACTION>'" in err
+
+
+def test_tests_may_stand_elsewhere(folder: Path, capsysbinary: Captured) -> None:
+    (folder / "cases.yaml").write_text(
+        "version: 1\ncases:\n  - { id: a, actor: act-nightly, action: change, branch: main, expect: deny }\n"
+    )
+    (folder / "omnigraph.yaml").write_text("policy: { file: rules/desk.yaml, tests: cases.yaml }\n")
+    assert run(capsysbinary, "policy", "test", "--verbose")[:2] == (0, "a: ok\npolicy tests passed: 1 cases\n")
+
+
+def test_the_policy_of_a_server(folder: Path, capsysbinary: Captured) -> None:
+    (folder / "server.yaml").write_text(SERVER_POLICY)
+    assert run(capsysbinary, "policy", "validate", "--server-policy", "server.yaml")[:2] == (
+        0,
+        "policy valid: server.yaml [1 actors]\n",
+    )
+    status, _, err = run(capsysbinary, "policy", "validate", "--policy", "server.yaml")
+    assert status == 1
+    assert "in a Graph policy file; move it to a server policy file" in err
+    asked = ("policy", "explain", "--server-policy", "server.yaml", "--actor", "act-mara")
+    assert run(capsysbinary, *asked, "--action", "graph-list")[1].startswith("decision: allow\n")
+    assert run(capsysbinary, *asked, "--all")[1].splitlines()[1].split() == ["act-mara", "graph_list", "-", "-", "allow"]
+    assert run(capsysbinary, "policy", "validate", "--server-policy", "x", "--policy", "y")[0] == 2
+
+
+def test_advice(folder: Path, capsysbinary: Captured) -> None:
+    (folder / "p.yaml").write_text(
+        "version: 1\n"
+        "groups: { a: [act-ida], idle: [' act-jon'] }\n"
+        "protected_branches: [main, ' release']\n"
+        "rules:\n"
+        "  - { id: wide, allow: { actors: { group: a }, actions: [read, change] } }\n"
+    )
+    status, out, err = run(capsysbinary, "policy", "validate", "--policy", "p.yaml")
+    assert (status, out) == (0, "policy valid: p.yaml [2 actors]\n")
+    assert [line.split(":")[0] for line in err.splitlines()] == ["advice"] * 4
+    assert "rule 'wide' allows change on protected branches too; write `branch_scope: any` if that is meant" in err
+    assert "group 'idle' is in no rule" in err
+    (folder / "p.yaml").write_text(
+        "version: 1\ngroups: { a: [x] }\n"
+        "rules: [{ id: r, allow: { actors: { group: a }, actions: [change], branch_scope: protected } }]\n"
+    )
+    assert "rule 'r' never matches" in run(capsysbinary, "policy", "validate", "--policy", "p.yaml")[2]
+
+
+def test_explain_everything(capsysbinary: Captured) -> None:
+    status, out, _ = run(capsysbinary, "policy", "explain", "--all", "--actor", "act-nightly")
+    assert status == 0
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[0] == ["actor", "action", "protected", "unprotected", "no", "branch"]
+    assert ["act-nightly", "change", "deny", "allow", "deny"] in lines
+    assert ["act-nightly", "invoke_query", "-", "-", "allow"] in lines
+    document = json.loads(run(capsysbinary, "policy", "explain", "--all", "--json")[1])
+    assert [one["actor"] for one in document["actors"]] == ["act-jonas", "act-mara", "act-nightly"]
+    assert run(capsysbinary, "policy", "explain", "--actor", "act-nightly")[0] == 2
+
+
+def test_show(capsysbinary: Captured) -> None:
+    status, out, _ = run(capsysbinary, "policy", "show", "--cedar")
+    assert status == 0
+    assert "when { context.has_branch && context.branch_is_protected == false };\n" in out

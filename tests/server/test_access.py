@@ -186,3 +186,17 @@ def test_without_a_server_policy_nobody_lists_graphs(start: Start, graph: Path, 
     nobody = start(Options(config=str(open_config), unauthenticated=True), {})
     assert (nobody.get("/graphs").status, nobody.get("/graphs").error) == (403, SERVER_SCOPED)
     assert nobody.get("/graphs/beta/snapshot").status == 200
+
+
+def test_who_am_i(guarded: Browser, open_server: Browser) -> None:
+    found = guarded.as_actor("k-nightly").get("/whoami").json()
+    assert (found["actor"], found["protected_branches"]) == ("act-nightly", ["main", "release"])
+    answers = {row["action"]: row for row in found["actions"]}
+    assert answers["change"] == {"action": "change", "protected": False, "unprotected": True, "without_branch": False}
+    assert answers["invoke_query"]["protected"] is None
+    assert "graph_list" not in answers
+    assert guarded.as_actor("k-stranger").get("/whoami").json()["actions"][0]["unprotected"] is False
+    assert guarded.as_actor(None).get("/whoami").status == 401
+    everything = open_server.get("/whoami").json()
+    assert everything["actor"] is None
+    assert all(row["without_branch"] for row in everything["actions"])

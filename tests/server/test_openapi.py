@@ -19,6 +19,7 @@ OPERATIONS = {
     "/healthz": {"get": ("health", "health")},
     "/readyz": {"get": ("ready", "health")},
     "/graphs": {"get": ("listGraphs", "management")},
+    "/whoami": {"get": ("whoami", "management")},
     "/snapshot": {"get": ("getSnapshot", "snapshots")},
     "/query": {"post": ("query", "queries")},
     "/read": {"post": ("read", "queries")},
@@ -46,8 +47,9 @@ GraphListResponse HealthOutput IngestOutput IngestRequest IngestTableOutput Invo
 InvokeStoredQueryResponse KeyConflictOutput LoadMode ManifestConflictOutput MergeConflictKindOutput MergeConflictOutput
 ParamDescriptor ParamKind QueriesCatalogOutput QueryCatalogEntry QueryRequest ReadOutput ReadRequest ReadTargetOutput
 SchemaApplyOutput SchemaApplyRequest SchemaOutput SnapshotOutput SnapshotTableOutput
+PolicyAnswersOutput WhoamiOutput
 """
-COMPONENTS = _COMPONENT_NAMES.split()
+COMPONENTS = sorted(_COMPONENT_NAMES.split())
 
 
 def operations(found: dict[str, Any]) -> dict[str, Any]:

@@ -110,6 +110,7 @@ PROGRAM = Entry(
                 Entry("validate", "Check a policy file", plane="session", grammar="policy:VALIDATE"),
                 Entry("test", "Run the tests file of a policy", plane="session", grammar="policy:TEST"),
                 Entry("explain", "Explain one decision of a policy", plane="session", grammar="policy:EXPLAIN"),
+                Entry("show", "Print the Cedar text of a policy", plane="session", grammar="policy:SHOW"),
             ),
         ),
         Entry("version", "Print the version", plane="session", grammar="version:VERSION_COMMAND"),

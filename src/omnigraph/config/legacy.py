@@ -28,9 +28,10 @@ ColumnWidth = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class PolicySettings(msgspec.Struct, frozen=True):
-    """Where the policy of a graph or of the server stands."""
+    """Where the policy of a graph or of the server stands, and its tests if they are not beside it."""
 
     file: str | None = None
+    tests: str | None = None
 
 
 class McpSettings(msgspec.Struct, frozen=True):

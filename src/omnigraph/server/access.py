@@ -9,7 +9,7 @@ from typing import Final
 from omnigraph.errors import Forbidden, InvalidSetting
 from omnigraph.policy.action import ActionName
 from omnigraph.policy.engine import Decision, PolicyEngine
-from omnigraph.server.logs import info, warn
+from omnigraph.server.logs import audit, warn
 
 DEFAULT_DENY: Final = (
     "server runs in default-deny mode (bearer tokens configured but no policy file). Only `read` actions are permitted; "
@@ -75,8 +75,8 @@ class Access:
         self, actor: str | None, action: ActionName, branch: str | None = None, target_branch: str | None = None
     ) -> Decision:
         """Answer one request and log the answer."""
-        decision = self._decide(actor, action, branch, target_branch)
-        info(
+        decision = self.answer(actor, action, branch, target_branch)
+        audit(
             "policy decision",
             actor_id=actor,
             action=action,
@@ -95,7 +95,8 @@ class Access:
         if not decision.allowed:
             raise Forbidden(decision.message)
 
-    def _decide(self, actor: str | None, action: ActionName, branch: str | None, target: str | None) -> Decision:
+    def answer(self, actor: str | None, action: ActionName, branch: str | None, target: str | None) -> Decision:
+        """Say what the answer to a request would be, without a record of it."""
         if self.engine is not None:
             if actor is None:
                 return Decision(False, f"policy denied action '{action}' for unknown actor ''")

@@ -12,9 +12,11 @@ import msgspec
 from omnigraph.errors import BadRequest
 from omnigraph.policy.action import ActionName
 from omnigraph.server.failure import Refusal, bad_request, unauthorized
+from omnigraph.server.logs import audit
 from omnigraph.server.route import Match
 from omnigraph.server.service import ServedGraph, Service
 from omnigraph.storage.record import MAIN
+from omnigraph.wire.commit import CommitInfo
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]  # Any: messages of ASGI
 _T = TypeVar("_T")
@@ -76,6 +78,17 @@ class Call:
     def authorize(self, action: ActionName, *, branch: str | None = None, target_branch: str | None = None) -> None:
         """Refuse what the policy of the graph, or the state of the server, does not allow."""
         self.served.access.require(self.actor, action, branch, target_branch)
+
+    def wrote(self, branch: str, commit: CommitInfo | None = None) -> None:
+        """Record a write that was carried out; without a commit it changed branches alone, or nothing."""
+        audit(
+            "write",
+            graph=self.served.graph_id,
+            actor_id=self.actor,
+            operation=self.match.route.operation_id,
+            branch=branch,
+            commit=None if commit is None else commit.graph_commit_id,
+        )
 
     # --- what it says --------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from threading import Lock
 from typing import Any, Final, TextIO
 
@@ -53,14 +54,23 @@ class Log:
         return f"{self._second_text}.{int((now - second) * 1000):03d}Z"
 
 
+AUDIT_VARIABLE: Final = "OMNIGRAPH_AUDIT_LOG"
+
 _log = Log(sys.stderr, level=30)  # until `configure`: warnings of code that is used without a process of its own
+_audit: Log | None = None
 
 
 def configure(environment: Mapping[str, str]) -> None:
-    """Send records to standard error, from the level of ``OMNIGRAPH_LOG`` up; JSON when ``OMNIGRAPH_LOG_FORMAT`` says so."""
-    global _log
+    """Send records to standard error, from the level of ``OMNIGRAPH_LOG`` up; JSON when ``OMNIGRAPH_LOG_FORMAT`` says so.
+
+    Decisions and writes go to the file of ``OMNIGRAPH_AUDIT_LOG`` too, if one is named, as JSON lines behind what it holds.
+    Raises OSError when it cannot be opened.
+    """
+    global _log, _audit
     level = LEVELS.get(environment.get("OMNIGRAPH_LOG", "").strip().lower(), LEVELS["info"])
     _log = Log(sys.stderr, level=level, as_json=environment.get("OMNIGRAPH_LOG_FORMAT") == "json")
+    path = environment.get(AUDIT_VARIABLE)
+    _audit = Log(Path(path).open("a", encoding="utf-8"), as_json=True) if path else None  # noqa: SIM115 - open to the end
     for name in ("uvicorn", "asyncio"):
         other = logging.getLogger(name)
         other.handlers[:] = [_Handler()]
@@ -72,6 +82,13 @@ def info(message: str, /, **fields: object) -> None:
     """Write one record at INFO."""
     if _log.level <= 20:
         _log.write(20, message, fields)
+
+
+def audit(message: str, /, **fields: object) -> None:
+    """Write one record at INFO that an auditor wants to keep: a decision, or what was written."""
+    info(message, **fields)
+    if _audit is not None:
+        _audit.write(20, message, fields)
 
 
 def warn(message: str, /, **fields: object) -> None:

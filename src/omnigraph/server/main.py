@@ -17,8 +17,8 @@ EXIT_REFUSED = 1
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until a signal asks for the end. 0 after a clean shutdown, 1 for a refusal, 2 for a wrong command line."""
     options = parse_options(argv)
-    logs.configure(os.environ)
     try:
+        logs.configure(os.environ)
         _serve(options)
     except OmnigraphError as error:
         _refuse(error.message, error.hint)

@@ -74,6 +74,7 @@ _RESULTS: Final = {
     "health": "HealthOutput",
     "ready": "HealthOutput",
     "listGraphs": "GraphListResponse",
+    "whoami": "WhoamiOutput",
     "getSnapshot": "SnapshotOutput",
     "query": "ReadOutput",
     "read": "ReadOutput",

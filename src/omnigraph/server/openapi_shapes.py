@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
-from omnigraph.wire import branch, commit, error, read, request, schema_apply, service, write
+from omnigraph.wire import branch, commit, error, policy, read, request, schema_apply, service, write
 
 Json = dict[str, Any]  # Any: a JSON Schema
 
@@ -53,6 +53,7 @@ COMPONENTS: Final = (
     Component("KeyConflictOutput", error.KeyConflictInfo, "table_key,row_id"),
     Component("ManifestConflictOutput", error.ManifestConflictInfo, "table_key,expected,actual"),
     Component("MergeConflictOutput", error.MergeConflictInfo, "table_key,kind,message"),
+    Component("PolicyAnswersOutput", policy.PolicyAnswersOutput, "action,protected,unprotected,without_branch"),
     Component("ParamDescriptor", service.ParamDescriptor, "name,kind,nullable"),
     Component("QueriesCatalogOutput", service.QueriesCatalogOutput, "queries"),
     Component("QueryCatalogEntry", service.QueryCatalogEntry, "name,tool_name,mutation,params"),
@@ -69,6 +70,7 @@ COMPONENTS: Final = (
     Component("SchemaOutput", write.SchemaOutput, "schema_source"),
     Component("SnapshotOutput", commit.SnapshotOutput, "branch,manifest_version,tables"),
     Component("SnapshotTableOutput", commit.TableInfo, "table_key,table_path,table_version,row_count"),
+    Component("WhoamiOutput", policy.WhoamiOutput, "actor,protected_branches,actions"),
 )
 _ENUMS: Final = {
     "BranchMergeOutcome": ["already_up_to_date", "fast_forward", "merged"],

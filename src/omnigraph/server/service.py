@@ -10,6 +10,7 @@ from typing import Final
 from omnigraph.errors import InvalidSetting, OmnigraphError
 from omnigraph.graph.graph import Graph, open_graph
 from omnigraph.language.catalog import Catalog
+from omnigraph.policy.advice import advise
 from omnigraph.policy.engine import PolicyEngine, load_policy
 from omnigraph.policy.gate import PolicyGate
 from omnigraph.server.access import Access, RuntimeState
@@ -28,6 +29,7 @@ OPENING_AT_A_TIME: Final = 4
 METRICS_VARIABLE: Final = "OMNIGRAPH_METRICS"
 SOURCE_VERSION_VARIABLE: Final = "OMNIGRAPH_SOURCE_VERSION"
 _SERVER_POLICY_ID: Final = "root"
+_ACTORS_SHOWN: Final = 5
 
 
 @dataclass(slots=True)
@@ -114,6 +116,7 @@ def open_service(plan: BootPlan, state: RuntimeState, tokens: TokenTable, enviro
         for graph_plan, served in zip(plan.graphs, service.graphs.values(), strict=True):
             if graph_plan.policy_file is not None:
                 engine = _policy(graph_plan.policy_file, "Graph", graph_plan.policy_id, environment)
+                _advise(engine, tokens)
                 served.access = Access(state, engine)
                 served.graph.gate = PolicyGate(engine)
     except BaseException:
@@ -160,3 +163,14 @@ def _policy(path: str, kind: str, graph_id: str, environment: Mapping[str, str])
     for warning in engine.warnings:
         warn(warning.removeprefix("warning: "))
     return engine
+
+
+def _advise(engine: PolicyEngine, tokens: TokenTable) -> None:
+    """Warn of what the policy may not mean, and of actors who can never come because they have no token."""
+    for sentence in advise(engine.document):
+        warn(f"policy: {sentence}", graph=engine.graph_id)
+    known = {actor for actor, _ in tokens.digests}
+    missing = [actor for actor in engine.document.actors if actor not in known]
+    if missing:
+        shown = ", ".join(missing[:_ACTORS_SHOWN]) + (" …" if len(missing) > _ACTORS_SHOWN else "")
+        warn("policy: actors without a token", graph=engine.graph_id, count=len(missing), actors=shown)

@@ -15,6 +15,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/readyz", "ready", "health", "Whether every graph answers", about.ready, public=True, of_server=True),
     Route("GET", "/openapi.json", "openapi", "health", "This document", describe, public=True, of_server=True, listed=False),
     Route("GET", "/graphs", "listGraphs", "management", "List the served graphs", about.graphs, of_server=True),
+    Route("GET", "/whoami", "whoami", "management", "Show who the caller is and what that actor may do", about.whoami),
     Route("GET", "/snapshot", "getSnapshot", "snapshots", "Show the tables of a branch", reading.snapshot),
     Route("POST", "/query", "query", "queries", "Run a read query", reading.query),
     Route("POST", "/read", "read", "queries", "Run a read query (older spelling)", reading.read, successor="/query"),

@@ -13,6 +13,7 @@ class PolicyValidateOutput(Shape, frozen=True, gc=False):
     path: str
     actors: int
     warnings: list[str]
+    advice: list[str]
 
 
 class PolicyCaseOutput(Shape, frozen=True, gc=False):
@@ -69,3 +70,33 @@ class PolicyExplainOutput(Shape, frozen=True, gc=False):
         """Return the decision as a person reads it, one ``key: value`` a line."""
         values = ((name, getattr(self, name)) for name in self.__struct_fields__)
         return [f"{name}: {value}" for name, value in values if value is not UNSET]
+
+
+class PolicyAnswersOutput(Shape, frozen=True, gc=False):
+    """Whether one action is allowed, by class of branch; null where there is no such branch to ask about."""
+
+    action: str
+    protected: bool | None
+    unprotected: bool | None
+    without_branch: bool
+
+
+class PolicyActorOutput(Shape, frozen=True, gc=False):
+    """Everything that one actor may do."""
+
+    actor: str
+    actions: list[PolicyAnswersOutput]
+
+
+class PolicyMatrixOutput(Shape, frozen=True, gc=False):
+    """Everything that the actors of a policy may do."""
+
+    actors: list[PolicyActorOutput]
+
+
+class WhoamiOutput(Shape, frozen=True, gc=False):
+    """Who the server takes the caller for, and what that actor may do on one graph."""
+
+    actor: str | None
+    protected_branches: list[str]
+    actions: list[PolicyAnswersOutput]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from omnigraph.errors import OmnigraphError
+from omnigraph.policy.matrix import answers
 from omnigraph.server.answer import Answer
 from omnigraph.server.call import Call
 from omnigraph.server.failure import Refusal
@@ -13,6 +14,7 @@ from omnigraph.server.service import Service
 from omnigraph.storage.record import FORMAT
 from omnigraph.version import __version__
 from omnigraph.wire.encoding import compact
+from omnigraph.wire.policy import PolicyAnswersOutput, WhoamiOutput
 from omnigraph.wire.service import GraphInfo, GraphListResponse, HealthOutput
 
 
@@ -34,6 +36,15 @@ async def ready(call: Call) -> Answer:
 def _touch_all(service: Service) -> None:
     for served in service.graphs.values():
         served.graph.snapshot()
+
+
+async def whoami(call: Call) -> Answer:
+    """``GET /whoami``: whom the token stands for, and what that actor may do on the graph. Everyone may ask about himself."""
+    access, actor = call.served.access, call.actor
+    protected = [] if access.engine is None else access.engine.document.protected_branches
+    rows = answers(lambda action, branch, target: access.answer(actor, action, branch, target).allowed, protected)
+    shown = [PolicyAnswersOutput(row.action, row.protected, row.unprotected, row.without_branch) for row in rows]
+    return Answer(compact(WhoamiOutput(actor, protected, shown)))
 
 
 async def graphs(call: Call) -> Answer:

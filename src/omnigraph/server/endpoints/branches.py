@@ -32,6 +32,7 @@ async def create(call: Call) -> Answer:
         output = await call.service.workers.write(
             call.served.graph.create_branch, name or "", from_branch=base, actor=call.actor
         )
+    call.wrote(output.name)
     return Answer(compact(msgspec.structs.replace(output, uri=call.served.uri)))
 
 
@@ -42,6 +43,7 @@ async def delete(call: Call) -> Answer:
     call.authorize("branch_delete", target_branch=name)
     with call.service.admission.slot(call.actor, BRANCH_OPERATION_BYTES):
         output = await call.service.workers.write(call.served.graph.delete_branch, name, actor=call.actor)
+    call.wrote(output.name)
     return Answer(compact(msgspec.structs.replace(output, uri=call.served.uri)))
 
 
@@ -54,6 +56,7 @@ async def merge(call: Call) -> Answer:
     graph = call.served.graph
     with call.service.admission.slot(call.actor, BRANCH_OPERATION_BYTES):
         merged = await call.served.committer.submit(target, lambda: graph.merge(source, into=target, actor=call.actor))
+        call.wrote(target, merged.commit)
         deleted, reason = await _delete_source(call, source) if asked.delete_branch else (UNSET, UNSET)
     members = {name: getattr(merged, name) for name in merged.__struct_fields__}
     return Answer(compact(BranchMergeOutput(**members, branch_deleted=deleted, branch_delete_error=reason)))

@@ -51,11 +51,13 @@ async def run_mutation(
     size_bytes = len(source.encode()) + (0 if params is None else len(msgspec.json.encode(params)))
     with call.service.admission.slot(call.actor, size_bytes):
         try:
-            return await call.served.committer.mutate(
+            output = await call.served.committer.mutate(
                 source, params, name=name, branch=branch, actor=call.actor, if_commit=if_commit
             )
         except PreconditionFailed as error:
             raise _lost(branch, error) from None
+    call.wrote(branch, output.commit)
+    return output
 
 
 def refuse_condition(call: Call) -> None:
@@ -117,6 +119,7 @@ async def load(call: Call) -> Answer:
         output = await call.served.committer.load(
             data, asked.mode or "merge", branch=branch, from_branch=base, actor=call.actor
         )
+    call.wrote(branch, output.commit)
     return Answer(compact(msgspec.structs.replace(output, uri=call.served.uri)))
 
 
@@ -148,4 +151,6 @@ async def apply_schema(call: Call) -> Answer:
         return apply(asked.schema_source, allow_data_loss=bool(asked.allow_data_loss), actor=call.actor)
 
     with call.service.admission.slot(call.actor, len(asked.schema_source.encode())):
-        return Answer(compact(await served.committer.submit("main", work)))
+        output = await served.committer.submit("main", work)
+    call.wrote("main")
+    return Answer(compact(output))
