@@ -166,6 +166,8 @@ def test_writes_to_one_branch_keep_their_order_and_their_errors(open_server: Bro
     versions = [answer.json()["commit"]["manifest_version"] for answer in answers if answer.status == 200]
     assert versions == sorted(set(versions))
     assert len(names(open_server)) == 14
+    graph = open_server.application.service.only_graph.graph
+    assert graph._main.current().cut.entry.position.seq < len(versions), "they share records"
 
 
 def test_the_body_of_an_error_holds_no_trace(open_server: Browser, monkeypatch: pytest.MonkeyPatch) -> None:

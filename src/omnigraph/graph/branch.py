@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from threading import RLock
 from typing import Final
 
 from omnigraph.errors import NotFound, WriteConflict
 from omnigraph.storage.change import Change
-from omnigraph.storage.commit import Draft, commit_record, fast_forward_record, fold_record, next_position
+from omnigraph.storage.commit import Draft, RecordDraft, fast_forward_record, fold_record, next_position
 from omnigraph.storage.cut import Cut, Schema, TailChange, open_cut
 from omnigraph.storage.log import HINT_EVERY, Log, LogEntry
 from omnigraph.storage.names import record_key
@@ -22,6 +22,10 @@ from omnigraph.storage.snapshot_view import SnapshotView
 ATTEMPTS_MIN: Final = 5
 RETRY_TIME_MAX_S: Final = 60.0
 _BACKOFF_MAX_S: Final = 0.25
+GROUP_COMMITS_MAX: Final = 256
+"""So many commits share one record at most."""
+GROUP_BYTES_MAX: Final = 1024 * 1024
+"""A record that holds more than this takes no further commit."""
 
 ViewOf = Callable[[Cut], SnapshotView]
 
@@ -37,13 +41,21 @@ class FastForward:
 Evaluated = tuple[Draft | FastForward, SnapshotView | None]
 
 
+class OwnRecordNeeded(Exception):
+    """A write that cannot share a record found that its head is pending: it wants to be evaluated again, on a committed one."""
+
+
 class Head:
-    """A cut and the view that queries run on, which is made when the first one asks."""
+    """A cut and the view that queries run on, which is made when the first one asks.
 
-    __slots__ = ("_next_key", "_view", "_view_of", "cut")
+    A ``pending`` head shows commits that are not in the log yet; only the writes of the same record see it.
+    """
 
-    def __init__(self, cut: Cut, view_of: ViewOf, view: SnapshotView | None = None) -> None:
+    __slots__ = ("_next_key", "_view", "_view_of", "cut", "pending")
+
+    def __init__(self, cut: Cut, view_of: ViewOf, view: SnapshotView | None = None, *, pending: bool = False) -> None:
         self.cut = cut
+        self.pending = pending
         self._view_of = view_of
         self._view = view
         self._next_key = ""
@@ -64,6 +76,17 @@ class Head:
     @property
     def view_if_made(self) -> SnapshotView | None:
         return self._view
+
+
+Evaluate = Callable[[Head], Evaluated | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A commit that is durable, and the head of its branch with it."""
+
+    head: Head
+    commit: CommitEntry
 
 
 class BranchHead:
@@ -99,41 +122,93 @@ class BranchHead:
             head = self._advance(head)
         return head
 
-    def publish(self, evaluate: Callable[[Head], Evaluated | None]) -> tuple[Head, CommitEntry] | None:
+    def publish(self, evaluate: Evaluate) -> Published | None:
         """Evaluate a write on the newest head and commit it; durable on return. None if the write changes nothing.
 
         When another commit lands first the write is evaluated again, at least five times and for up to a minute; then
         WriteConflict. Nothing is visible before the commit is, and all of it at once.
+        """
+        outcome = self.publish_some([evaluate])[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def publish_some(self, writes: Sequence[Evaluate]) -> list[Published | Exception | None]:
+        """Evaluate writes in turn, each on what those before it leave, and commit them in one record.
+
+        Returns what became of the first of them, as many as share the record: at least one. Each commit is its own; a write
+        that fails leaves no trace. When another record lands first all are evaluated again, as `publish` says.
         """
         started_s = time.monotonic()
         attempt = 0
         with self._write_lock:
             while True:
                 attempt += 1
-                head = self.current()
-                evaluated = evaluate(head)
-                if evaluated is None:
-                    return None
-                draft, view = evaluated
-                schema = head.cut.schema
-                if isinstance(draft, FastForward):
-                    schema = draft.source.schema
-                    position, record, tail = fast_forward_record(
-                        head.cut, draft.source, draft.actor, self.branch_id, self.label
-                    )
-                else:
-                    position, record, tail = commit_record(head.cut, [draft], self.branch_id, self.label)
                 try:
-                    entry = self._log.append(position, record)
+                    group = self._evaluate(writes)
+                except Exception as error:
+                    return [error for _ in writes]
+                if group.is_empty:
+                    return list(group.outcomes)
+                try:
+                    return self._put(group)
                 except ObjectExists:
                     if attempt >= ATTEMPTS_MIN and time.monotonic() - started_s > RETRY_TIME_MAX_S:
-                        raise self._conflict(head, draft) from None
+                        return group.failed(self._conflict(group.head, group.touched))
                     time.sleep(random.uniform(0, min(_BACKOFF_MAX_S, 0.002 * 2**attempt)))
-                    continue
-                published = self._install(Head(Cut(entry, schema, tail), self._view_of, view))
-                if position.seq % HINT_EVERY == 0:
-                    self._log.hint(position)
-                return published, record.commits[0]
+                except Exception as error:
+                    return group.failed(error)
+
+    def _evaluate(self, writes: Sequence[Evaluate]) -> _Group:
+        """Evaluate as many writes as fit one record, from the newest head on."""
+        head = self.current()
+        record = RecordDraft(head.cut, self.branch_id, self.label)
+        group = _Group(head, record)
+        at = head
+        for evaluate in writes:
+            try:
+                evaluated = evaluate(at)
+            except OwnRecordNeeded:
+                assert at.pending
+                break
+            except Exception as error:
+                group.outcomes.append(error)
+                continue
+            if evaluated is None:
+                group.outcomes.append(None)
+                continue
+            draft, view = evaluated
+            group.view = view
+            if isinstance(draft, FastForward):
+                assert record.is_empty, "a fast-forward has a record of its own"
+                group.fast_forward = draft
+                group.touched.update(head.cut.tables)
+                group.outcomes.append(_PENDING)
+                break
+            record.add(draft)
+            group.touched.update(draft.inline, draft.bases)
+            group.outcomes.append(_PENDING)
+            if record.has_bases or record.size_bytes > GROUP_BYTES_MAX or len(record.commits) >= GROUP_COMMITS_MAX:
+                break
+            if len(group.outcomes) < len(writes):
+                at = Head(record.cut(), self._view_of, view, pending=True)
+        return group
+
+    def _put(self, group: _Group) -> list[Published | Exception | None]:
+        cut = group.head.cut
+        taken = group.fast_forward
+        if taken is not None:
+            schema = taken.source.schema
+            position, record, tail = fast_forward_record(cut, taken.source, taken.actor, self.branch_id, self.label)
+        else:
+            schema = cut.schema
+            position, record, tail = group.record.finish()
+        entry = self._log.append(position, record)
+        head = self._install(Head(Cut(entry, schema, tail), self._view_of, group.view))
+        if position.seq % HINT_EVERY == 0:
+            self._log.hint(position)
+        commits = iter(record.commits)
+        return [Published(head, next(commits)) if outcome is _PENDING else outcome for outcome in group.outcomes]
 
     def publish_fold(self, cut: Cut, folded: Mapping[int, TableState]) -> bool:
         """Say that tables of ``cut`` have new bases. Returns False if the bases were overtaken by a bulk write."""
@@ -201,17 +276,43 @@ class BranchHead:
                 self._head = head
             return head
 
-    def _conflict(self, head: Head, draft: Draft | FastForward) -> WriteConflict:
+    def _conflict(self, head: Head, touched: set[int]) -> WriteConflict:
         latest = self.current().cut
-        touched = list(head.cut.tables) if isinstance(draft, FastForward) else [*draft.inline, *draft.bases]
-        touched = touched or list(head.cut.tables)
-        for type_id in touched:
-            before, after = head.cut.tables[type_id], latest.tables[type_id]
-            if after.changed_version > before.changed_version:
+        type_ids = sorted(touched) or list(head.cut.tables)
+        for type_id in type_ids:
+            before, after = head.cut.tables[type_id], latest.tables.get(type_id)
+            if after is not None and after.changed_version > before.changed_version:
                 return WriteConflict(latest.schema.by_id[type_id].table_key, before.changed_version, after.changed_version)
-        type_id = touched[0]
-        key = latest.schema.by_id[type_id].table_key
-        return WriteConflict(key, head.cut.tables[type_id].changed_version, latest.state.version)
+        key = head.cut.schema.by_id[type_ids[0]].table_key
+        return WriteConflict(key, head.cut.tables[type_ids[0]].changed_version, latest.state.version)
+
+
+class _Pending(Exception):
+    pass
+
+
+_PENDING: Final = _Pending()
+
+
+@dataclass(slots=True)
+class _Group:
+    """Writes that were evaluated for one record. ``outcomes`` are in their order, `_PENDING` where there is a commit."""
+
+    head: Head
+    record: RecordDraft
+    outcomes: list[Published | Exception | None] = field(default_factory=list)
+    view: SnapshotView | None = None
+    fast_forward: FastForward | None = None
+    touched: set[int] = field(default_factory=set)
+
+    @property
+    def is_empty(self) -> bool:
+        return self.record.is_empty and self.fast_forward is None
+
+    def failed(self, error: Exception) -> list[Published | Exception | None]:
+        """Return the outcomes when the record could not be put: from the first commit on all saw what never came to be."""
+        first = self.outcomes.index(_PENDING)
+        return [outcome if at < first else error for at, outcome in enumerate(self.outcomes)]
 
 
 def _same_base(now: TableState, then: TableState) -> bool:

@@ -81,25 +81,34 @@ def locate(log: Log, store: ObjectStore, read_ref: ReadRef, main: LogEntry, comm
 def cut_at(log: Log, entry: LogEntry, commit: CommitEntry, known: Schema) -> Cut:
     """Return the cut that a commit left, which may stand in the middle of its record (group commit)."""
     cut = open_cut(log, entry, known)
-    if entry.record.commits[-1].id == commit.id:
+    commits = entry.record.commits
+    if commits[-1].id == commit.id:
         return cut
-    later = {inline.type_id for other in entry.record.commits if other.step > commit.step for inline in other.inline}
+    # The bases are those of the record, since none of its commits moved one. What the tables held is told by the changes of the
+    # commits up to the one wanted and, for types that only later ones changed, by the record that holds the first one's parent.
     tables: dict[int, TableState] = dict(cut.tables)
-    before = log.read(Position(entry.position.branch_id, entry.position.seq - 1)).record.state if entry.position.seq else None
-    if before is not None:
-        tables |= {table.type_id: table for table in before.tables if table.type_id in later}
-    for other in entry.record.commits:
+    later = {inline.type_id for other in commits if other.step > commit.step for inline in other.inline}
+    first_parent = commits[0].parent_at
+    assert first_parent is not None, "a record of several commits has a parent"
+    for table in log.read(first_parent).record.state.tables:
+        if table.type_id in later:
+            tables[table.type_id] = _changed(tables[table.type_id], table.rows, table.changed_version, table.changed_branch)
+    for other in commits:
         if other.step > commit.step:
             break
         for inline in other.inline:
-            tables[inline.type_id] = msgspec.structs.replace(
-                tables[inline.type_id], rows=inline.rows, changed_version=other.version, changed_branch=other.branch
-            )
+            tables[inline.type_id] = _changed(tables[inline.type_id], inline.rows, other.version, other.branch)
     state = msgspec.structs.replace(
         cut.state, version=commit.version, step=commit.step, head=commit.id, tables=list(tables.values())
     )
-    record = msgspec.structs.replace(entry.record, state=state)
+    record = msgspec.structs.replace(
+        entry.record, state=state, commits=[other for other in commits if other.step <= commit.step]
+    )
     return Cut(LogEntry(entry.position, record, entry.size_bytes), cut.schema, cut.before_last(commit))
+
+
+def _changed(table: TableState, rows: int, version: int, branch: str | None) -> TableState:
+    return msgspec.structs.replace(table, rows=rows, changed_version=version, changed_branch=branch)
 
 
 def require(actual: str, expected: str | None) -> None:

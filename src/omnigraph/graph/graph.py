@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from omnigraph.errors import BadRequest, Conflict, NotFound
 from omnigraph.graph import commits as commit_log
@@ -38,10 +39,12 @@ from omnigraph.wire.merge import MergeOutput
 from omnigraph.wire.write import LOAD_MODES, IngestOutput, LoadMode, MutateOutput
 
 if TYPE_CHECKING:
-    from omnigraph.graph.mutation import Mutated
+    from omnigraph.graph.write import Write
     from omnigraph.policy.action import ActionName
     from omnigraph.policy.gate import Gate
     from omnigraph.storage.ancestry import Located as LocatedCommit
+
+T = TypeVar("T")
 
 # What only writes and exports need is imported by them: a process that asks one question must not pay for it.
 
@@ -193,49 +196,25 @@ class Graph:
         Any failure leaves the graph as it was. When another commit lands first it is evaluated again on the newer state.
         Raises ParseError, TypeCheckError, InvalidValue, ConstraintViolation, WriteConflict, NotFound.
         """
-        from omnigraph.graph.mutation import evaluate_mutation
+        write = self.prepare_mutation(source, params, name=name, branch=branch, actor=actor, if_commit=if_commit)
+        return self._carry_out(write)
+
+    def prepare_mutation(
+        self,
+        source: str,
+        params: Mapping[str, Any] | None = None,  # Any: JSON values
+        *,
+        name: str | None = None,
+        branch: str | None = None,
+        actor: str | None = None,
+        if_commit: str | None = None,
+    ) -> Write[MutateOutput]:
+        """Return what `mutate` would carry out, for `commit_some`."""
+        from omnigraph.graph.write import MutationWrite
 
         self._admit(actor, "change", branch=_name_of(branch))
         refuse_reserved("mutate", _name_of(branch))
-        target = self._branch(branch)
-        blobs = BlobWriter(self._store)
-        done: Mutated | None = None
-        query_name = ""
-
-        def evaluate(head: Head) -> Evaluated | None:
-            nonlocal done, query_name
-            commit_log.require(head.cut.state.head, if_commit)
-            query = self._compiled.mutation(source, name, head.cut.schema)
-            query_name = query.name
-            parameters = bind_parameters(query.parameters, params)
-            done = evaluate_mutation(
-                query,
-                parameters,
-                head.cut,
-                head.view,
-                now_ms=time.time_ns() // 1_000_000,
-                actor=actor,
-                blobs=blobs,
-            )
-            if done.draft is None:
-                return None
-            blobs.flush()
-            return done.draft, done.view
-
-        published = target.publish(evaluate)
-        assert done is not None
-        commit = None
-        if published is not None:
-            self._after_commit(target, published[0])
-            commit = commit_log.info(published[1])
-        return MutateOutput(
-            branch=_name_of(branch),
-            query_name=query_name,
-            affected_nodes=done.affected_nodes,
-            affected_edges=done.affected_edges,
-            actor_id=actor,
-            commit=commit,
-        )
+        return MutationWrite(self._branch(branch), self._compiled, self._store, source, params, name, actor, if_commit)
 
     def load(
         self,
@@ -253,9 +232,23 @@ class Graph:
         ``overwrite`` replaces each type that the data names, ``append`` refuses ids that are stored, ``merge`` replaces rows by
         id. Raises BadRequest, InvalidValue, ConstraintViolation, KeyConflict, NotFound, Forbidden.
         """
+        write = self.prepare_load(data, mode, branch=branch, from_branch=from_branch, actor=actor, progress=progress)
+        return self._carry_out(write)
+
+    def prepare_load(
+        self,
+        data: Any,  # Any: bytes, str, path, binary file, or records
+        mode: LoadMode,
+        *,
+        branch: str | None = None,
+        from_branch: str | None = None,
+        actor: str | None = None,
+        progress: Any = None,  # Any: Callable[[int, int], None]
+    ) -> Write[IngestOutput]:
+        """Decode what `load` would carry out, for `commit_some`. A branch that is missing is made here."""
         from omnigraph.graph.decode import decode_load
         from omnigraph.graph.layout import layouts_of
-        from omnigraph.graph.load import evaluate_load
+        from omnigraph.graph.write import LoadWrite
 
         if mode not in LOAD_MODES:
             raise BadRequest(f"unknown load mode '{mode}'", hint="use overwrite, append or merge")
@@ -267,31 +260,37 @@ class Graph:
         keys = {key: layouts[key].key for key in schema.by_key if layouts[key].key}
         decoded = decode_load(data, schema.catalog, mode=mode, blobs=blobs, progress=progress, keys=keys)
         blobs.flush()
+        open_table = self._views.open_table
+        return LoadWrite(target, decoded, mode, self._store, open_table, actor, self.uri, from_branch, created)
 
-        def evaluate(head: Head) -> Evaluated:
-            return evaluate_load(
-                decoded,
-                mode,
-                head.cut,
-                head.view,
-                store=self._store,
-                open_table=self._views.open_table,
-                actor=actor,
-            )
+    def commit_some(self, writes: Sequence[Write[T]]) -> list[T | Exception]:
+        """Commit writes to a branch in one record, each as a commit of its own, evaluated on what those before it leave.
 
-        published = target.publish(evaluate)
-        assert published is not None
-        self._after_commit(target, published[0])
-        return IngestOutput.of_counts(
-            decoded.counts(),
-            uri=self.uri,
-            branch=_name_of(branch),
-            mode=mode,
-            base_branch=from_branch,
-            branch_created=created,
-            actor_id=actor,
-            commit=commit_log.info(published[1]),
-        )
+        Returns the answers of the first of them, as many as shared the record and at least one; an exception in the place of
+        a write that failed, which leaves no trace and hinders no other. Durable on return. One record costs about what one
+        commit does: this is how a server carries many small writes at a time (group commit).
+        """
+        target = writes[0].target
+        together = takewhile(lambda write: write.target is target, writes)  # one record is of one branch
+        outcomes = target.publish_some([write.evaluate for write in together])
+        answers: list[T | Exception] = []
+        head = None
+        for write, outcome in zip(writes, outcomes, strict=False):
+            if isinstance(outcome, Exception):
+                answers.append(outcome)
+                continue
+            if outcome is not None:
+                head = outcome.head
+            answers.append(write.answer(None if outcome is None else commit_log.info(outcome.commit)))
+        if head is not None:
+            self._after_commit(target, head)
+        return answers
+
+    def _carry_out(self, write: Write[T]) -> T:
+        answer = self.commit_some([write])[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     # --- branches ------------------------------------------------------------------------------------------------------
 
@@ -370,8 +369,8 @@ class Graph:
         published = target.publish(evaluate)
         commit = None
         if published is not None:
-            self._after_commit(target, published[0])
-            commit = commit_log.info(published[1])
+            self._after_commit(target, published.head)
+            commit = commit_log.info(published.commit)
         return MergeOutput(source, target_name, outcome, actor, commit)
 
     # --- life ----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from omnigraph.errors import KeyConflict
+from omnigraph.graph.branch import OwnRecordNeeded
 from omnigraph.graph.decode import DecodedLoad, DecodedTable
 from omnigraph.graph.layout import Layout, layouts_of
 from omnigraph.graph.load_integrity import LoadImage, check_load
@@ -55,17 +56,21 @@ def evaluate_load(
     store: ObjectStore,
     open_table: OpenTable,
     actor: str | None,
+    pending: bool = False,
     writers: int = WRITERS_MAX,
 ) -> tuple[Draft, SnapshotView | None]:
     """Check a load against a head and write its bulk files. Raises on the first failure; nothing is visible then.
 
-    Returns the draft and the view after it (None after a bulk change: the next reader makes one).
+    Returns the draft and the view after it (None after a bulk change: the next reader makes one). Raises `OwnRecordNeeded`,
+    before any file is written, when a bulk change meets a ``pending`` head.
     """
     layouts = layouts_of(cut.schema)
     plans = {key: _plan(layouts[key], table, mode, view) for key, table in sorted(decoded.tables.items())}
     image = LoadImage(view, {key: (plan.rows, mode == "overwrite") for key, plan in plans.items()})
     check_load(cut.catalog, image)
     bulk = _bulk_types(cut, plans)
+    if bulk and pending:
+        raise OwnRecordNeeded
     step = cut.state.step + 1
     inline: dict[int, RowChange] = {}
     changes: dict[str, Change] = {}

@@ -26,7 +26,7 @@ _logger = logging.getLogger(__name__)
 
 
 def tail_records(cut: Cut) -> int:
-    """Return how many steps the tail spans."""
+    """Return how many commits the tail spans; so many records at most."""
     return cut.tail[-1].step - cut.tail[0].step + 1 if cut.tail else 0
 
 

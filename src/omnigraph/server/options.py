@@ -40,6 +40,6 @@ def parse_options(words: Sequence[str] | None = None) -> Options:
     return Options(found.uri, found.target, found.config, found.cluster, found.bind, found.unauthenticated)
 
 
-def truthy(environment: Mapping[str, str], name: str) -> bool:
+def truthy(environment: Mapping[str, str], name: str, default: str = "") -> bool:
     """Whether a variable is switched on: not blank, not ``0``, not ``false``."""
-    return environment.get(name, "").strip().lower() not in ("", "0", "false")
+    return environment.get(name, default).strip().lower() not in ("", "0", "false")

@@ -16,7 +16,7 @@ from omnigraph.policy.gate import PolicyGate
 from omnigraph.server.access import Access, RuntimeState
 from omnigraph.server.admission import Admission
 from omnigraph.server.boot import BootPlan, GraphPlan, Mode
-from omnigraph.server.committer import Committer
+from omnigraph.server.committer import GROUP_VARIABLE, Committer
 from omnigraph.server.logs import warn
 from omnigraph.server.metrics import Metrics
 from omnigraph.server.options import truthy
@@ -106,7 +106,7 @@ def open_service(plan: BootPlan, state: RuntimeState, tokens: TokenTable, enviro
     try:
         for graph_plan, graph in zip(plan.graphs, _open_all(plan), strict=True):
             label = "default" if plan.mode == "single" else graph_plan.policy_id
-            committer = Committer(graph, workers)
+            committer = Committer(graph, workers, group=truthy(environment, GROUP_VARIABLE, "1"))
             served = ServedGraph(
                 graph_plan.policy_id, graph_plan.uri, graph, Access(state), graph_plan.registry, committer, label
             )

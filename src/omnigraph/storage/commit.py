@@ -76,23 +76,38 @@ def next_position(entry: LogEntry, branch_id: str) -> Position:
     return Position(branch_id, entry.position.seq + 1 if own else 0)
 
 
-def commit_record(
-    cut: Cut, drafts: Sequence[Draft], branch_id: str, branch: str | None
-) -> tuple[Position, Record, tuple[TailChange, ...]]:
-    """Return the record that publishes ``drafts`` on top of ``cut``, its place, and the tail after it.
+class RecordDraft:
+    """A record in the making: writes are added one by one, each evaluated on the `cut` that those before it would leave.
 
-    More than one draft is group commit: each was evaluated on top of the ones before it, and none has bases of its own.
+    Nothing of it is visible before the record is put. More than one commit is group commit; none has bases of its own then.
     """
-    position = next_position(cut.entry, branch_id)
-    assert drafts and (len(drafts) == 1 or not any(draft.bases for draft in drafts)), "a group commit has no bulk changes"
-    state = cut.state
-    tables = dict(cut.tables)
-    commits = []
-    added: list[TailChange] = []
-    parent, version, step = state.head, state.version, state.step
-    parent_at = state.head_at
-    for draft in drafts:
-        version, step = version + 1, step + 1
+
+    def __init__(self, cut: Cut, branch_id: str, branch: str | None) -> None:
+        self.commits: list[CommitEntry] = []
+        self.size_bytes = 0
+        self._start = cut
+        self._branch = branch
+        self._position = next_position(cut.entry, branch_id)
+        self._tables = dict(cut.tables)
+        self._added: list[TailChange] = []
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.commits
+
+    @property
+    def has_bases(self) -> bool:
+        """Whether the record brings new bases, and is complete with its one commit therefore."""
+        return bool(self.commits) and bool(self.commits[0].bulk)
+
+    def add(self, draft: Draft) -> CommitEntry:
+        """Append the commit of a write that was evaluated on `cut`."""
+        assert self.is_empty or not (draft.bases or draft.folded or self.has_bases), "several commits have no bulk changes"
+        tables, branch, start = self._tables, self._branch, self._start.state
+        last = self.commits[-1] if self.commits else None
+        parent, parent_at = (start.head, start.head_at) if last is None else (last.id, self._position)
+        version = start.version + len(self.commits) + 1
+        step = start.step + len(self.commits) + 1
         inline = []
         for type_id, change in draft.inline.items():
             encoded = InlineChange(
@@ -102,9 +117,12 @@ def commit_record(
                 change.rows,
             )
             inline.append(encoded)
-            added.append(TailChange(step, encoded, Change(step, change.upserts, change.deletes)))
-            tables[type_id] = msgspec.structs.replace(
-                tables[type_id], rows=change.rows, changed_version=version, changed_branch=branch
+            item = TailChange(step, encoded, Change(step, change.upserts, change.deletes))
+            self._added.append(item)
+            self.size_bytes += item.size_bytes
+            known = tables[type_id]
+            tables[type_id] = TableState(
+                type_id, known.table_id, known.base_version, known.through, change.rows, version, branch
             )
         for type_id, base in draft.bases.items():
             tables[type_id] = TableState(type_id, base.table_id, base.version, step, base.rows, version, branch)
@@ -129,30 +147,53 @@ def commit_record(
             bulk=[BulkChange(type_id, base.changes) for type_id, base in draft.bases.items()],
             extra=dict(draft.extra),
         )
-        commits.append(commit)
-        parent, parent_at = commit.id, position
-    before = _still_needed(cut, tables)
-    tail, carried, schema, schema_at = _tail_fields(cut, position, before, carry=position.seq % CARRY_EVERY == 0)
-    record = Record(
-        format=FORMAT,
-        nonce=new_ulid(),
-        kind="commits",
-        graph=cut.record.graph,
-        commits=commits,
-        carried=carried,
-        schema=schema,
-        state=msgspec.structs.replace(
-            state,
-            version=version,
-            step=step,
-            head=parent,
-            head_at=position,
+        self.commits.append(commit)
+        return commit
+
+    def cut(self) -> Cut:
+        """Return the state behind the commits so far. For evaluation only: its record is not in the log yet."""
+        if self.is_empty:
+            return self._start
+        start = self._start
+        record = msgspec.structs.replace(
+            start.record,
+            kind="commits",
+            commits=list(self.commits),
+            schema=None,
+            state=self._state(start.state.schema_at, start.state.tail),
+        )
+        return Cut(LogEntry(self._position, record, 0), start.schema, (*start.tail, *self._added))
+
+    def finish(self) -> tuple[Position, Record, tuple[TailChange, ...]]:
+        """Return the record that publishes the commits, its place, and the tail after it."""
+        assert self.commits, "there is nothing to publish"
+        cut, position = self._start, self._position
+        before = _still_needed(cut, self._tables)
+        tail, carried, schema, schema_at = _tail_fields(cut, position, before, carry=position.seq % CARRY_EVERY == 0)
+        record = Record(
+            format=FORMAT,
+            nonce=new_ulid(),
+            kind="commits",
+            graph=cut.record.graph,
+            commits=self.commits,
+            carried=carried,
+            schema=schema,
+            state=self._state(schema_at, tail),
+        )
+        return position, record, (*before, *self._added)
+
+    def _state(self, schema_at: Position, tail: list[Span]) -> State:
+        last = self.commits[-1]
+        return msgspec.structs.replace(
+            self._start.state,
+            version=last.version,
+            step=last.step,
+            head=last.id,
+            head_at=self._position,
             schema_at=schema_at,
-            tables=list(tables.values()),
+            tables=list(self._tables.values()),
             tail=tail,
-        ),
-    )
-    return position, record, (*before, *added)
+        )
 
 
 def fast_forward_record(
