@@ -15,7 +15,7 @@ from omnigraph.errors import OmnigraphError, PreconditionFailed, StorageError
 from omnigraph.graph import branch as branch_module
 from omnigraph.graph import load as load_module
 from omnigraph.graph.changed_ids import changed_ids
-from omnigraph.graph.commits import cut_at
+from omnigraph.graph.commits import cut_of
 from omnigraph.graph.graph import Graph, init, open_graph
 from omnigraph.graph.settings import GraphSettings
 from omnigraph.graph.upkeep import fold_branch
@@ -101,14 +101,14 @@ def rows_at(graph: Graph, commit_id: str) -> list[str]:
 
 
 def tables_at(graph: Graph, commit_id: str) -> list[Any]:
-    entry, commit = graph._locate(commit_id)
-    tables = cut_at(graph._log, entry, commit, graph._main.known.cut.schema).tables
+    position, commit = graph._locate(commit_id)
+    tables = cut_of(graph._log, position, commit, graph._main.known.cut.schema).tables
     return [(table.type_id, table.rows, table.changed_version, table.changed_branch) for table in tables.values()]
 
 
 def changed_by(graph: Graph, commit_id: str) -> dict[int, Any]:
-    entry, commit = graph._locate(commit_id)
-    found = changed_ids(graph._store, [Ancestry(graph._log).find(entry.position, commit.id)])
+    position, commit = graph._locate(commit_id)
+    found = changed_ids(graph._store, [Ancestry(graph._log).find(position, commit.id)])
     return {type_id: {i for i in ids if len(i) < 26} for type_id, ids in found.items() if ids is not None}
 
 
