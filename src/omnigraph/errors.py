@@ -104,6 +104,12 @@ class ConstraintViolation(BadRequest):
     kind = "constraint_violation"
 
 
+class UnsupportedMigration(BadRequest):
+    """No migration leads from the accepted schema to the desired one. A lint code stands first where there is one."""
+
+    kind = "unsupported_migration"
+
+
 class InvalidSetting(BadRequest):
     """An argument, an environment variable or a configuration file cannot be used."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,9 +9,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import Final
 
-import msgspec
-
-from omnigraph.errors import HistoryReclaimed, NotFound, StorageError, WriteConflict
+from omnigraph.errors import NotFound, WriteConflict
 from omnigraph.storage.change import Change
 from omnigraph.storage.commit import Draft, RecordDraft, fast_forward_record, fold_record, next_position
 from omnigraph.storage.cut import Cut, Schema, TailChange, open_cut
@@ -20,6 +17,7 @@ from omnigraph.storage.log import HINT_EVERY, Log, LogEntry
 from omnigraph.storage.names import record_key
 from omnigraph.storage.objects import ObjectExists
 from omnigraph.storage.record import MAIN, CommitEntry, TableState
+from omnigraph.storage.schema_change import SchemaDraft, schema_record
 from omnigraph.storage.snapshot_view import SnapshotView
 
 ATTEMPTS_MIN: Final = 5
@@ -29,7 +27,6 @@ GROUP_COMMITS_MAX: Final = 256
 """So many commits share one record at most."""
 GROUP_BYTES_MAX: Final = 1024 * 1024
 """A record that holds more than this takes no further commit."""
-_LEAPS_MAX: Final = 5
 
 ViewOf = Callable[[Cut], SnapshotView]
 
@@ -42,7 +39,7 @@ class FastForward:
     actor: str | None
 
 
-Evaluated = tuple[Draft | FastForward, SnapshotView | None]
+Evaluated = tuple[Draft | FastForward | SchemaDraft, SnapshotView | None]
 
 
 class OwnRecordNeeded(Exception):
@@ -127,7 +124,7 @@ class BranchHead:
         return head
 
     def publish(self, evaluate: Evaluate) -> Published | None:
-        """Evaluate a write on the newest head and commit it; durable on return. None if the write changes nothing.
+        """Evaluate a write on the newest head and commit it; durable on return. None if it makes no commit.
 
         When another commit lands first the write is evaluated again, at least five times and for up to a minute; then
         WriteConflict. Nothing is visible before the commit is, and all of it at once.
@@ -171,7 +168,7 @@ class BranchHead:
         at = head
         for evaluate in writes:
             try:
-                evaluated = self._evaluated(evaluate, at)
+                evaluated = evaluate(at)
             except OwnRecordNeeded:
                 assert at.pending
                 break
@@ -183,9 +180,9 @@ class BranchHead:
                 continue
             draft, view = evaluated
             group.view = view
-            if isinstance(draft, FastForward):
-                assert record.is_empty, "a fast-forward has a record of its own"
-                group.fast_forward = draft
+            if not isinstance(draft, Draft):
+                assert record.is_empty, "a fast-forward or a new schema has a record of its own"
+                group.whole = draft
                 group.touched.update(head.cut.tables)
                 group.outcomes.append(_PENDING)
                 break
@@ -198,22 +195,15 @@ class BranchHead:
                 at = Head(record.cut(), self._view_of, view, pending=True)
         return group
 
-    def _evaluated(self, evaluate: Evaluate, at: Head) -> Evaluated | None:
-        try:
-            return evaluate(at)
-        except HistoryReclaimed:
-            if at.pending:
-                raise
-            # The view was based on files that a fold superseded and a cleanup removed; those of the head itself are there.
-            self.refresh()
-            return evaluate(Head(at.cut, self._view_of))
-
     def _put(self, group: _Group) -> list[Published | Exception | None]:
         cut = group.head.cut
-        taken = group.fast_forward
-        if taken is not None:
-            schema = taken.source.schema
-            position, record, tail = fast_forward_record(cut, taken.source, taken.actor, self.branch_id, self.label)
+        whole = group.whole
+        if isinstance(whole, SchemaDraft):
+            schema = whole.schema
+            position, record, tail = schema_record(cut, whole, self.branch_id, self.label)
+        elif whole is not None:
+            schema = whole.source.schema
+            position, record, tail = fast_forward_record(cut, whole.source, whole.actor, self.branch_id, self.label)
         else:
             schema = cut.schema
             position, record, tail = group.record.finish()
@@ -222,6 +212,8 @@ class BranchHead:
         if position.seq % HINT_EVERY == 0:
             self._log.hint(position)
         commits = iter(record.commits)
+        if not record.commits:  # the text of the schema was replaced, which is no commit
+            return [None if outcome is _PENDING else outcome for outcome in group.outcomes]
         return [Published(head, next(commits)) if outcome is _PENDING else outcome for outcome in group.outcomes]
 
     def publish_fold(self, cut: Cut, folded: Mapping[int, TableState]) -> bool:
@@ -232,7 +224,9 @@ class BranchHead:
                 states = {
                     type_id: state
                     for type_id, state in folded.items()
-                    if type_id in head.cut.tables and _same_base(head.cut.tables[type_id], cut.tables[type_id])
+                    if type_id in head.cut.tables
+                    and _same_base(head.cut.tables[type_id], cut.tables[type_id])
+                    and head.cut.tables[type_id].through <= state.through
                 }
                 if states.keys() != folded.keys():
                     return False  # a base of an edge table must never be newer than those of its ends: all or none
@@ -244,36 +238,6 @@ class BranchHead:
                 self._install(Head(Cut(entry, head.cut.schema, tail), self._view_of, head.view_if_made))
                 self._log.hint(position)
                 return True
-
-    def publish_bases(self, cut: Cut, rewritten: Mapping[int, TableState]) -> set[int]:
-        """Say that tables of ``cut`` have bases with the same rows in better order. Returns the types that were published.
-
-        Those whose base was replaced by somebody else meanwhile are left out.
-        """
-        with self._write_lock:
-            while True:
-                head = self.current()
-                now = head.cut.tables
-                states = {
-                    type_id: msgspec.structs.replace(state, through=now[type_id].through)
-                    for type_id, state in rewritten.items()
-                    if type_id in now and _same_base(now[type_id], cut.tables[type_id])
-                }
-                if not states:
-                    return set()
-                position, record, tail = fold_record(head.cut, states, self.branch_id)
-                try:
-                    entry = self._log.append(position, record)
-                except ObjectExists:
-                    continue
-                self._install(Head(Cut(entry, head.cut.schema, tail), self._view_of, head.view_if_made))
-                self._log.hint(position)
-                return set(states)
-
-    def refresh(self) -> None:
-        """Give up the view: it may show bases that cleanup has removed since. The next one is made of those of the head."""
-        with self._lock:
-            self._head = Head(self._head.cut, self._view_of)
 
     def replace_view(self, cut: Cut, view: SnapshotView) -> None:
         """Serve from ``view``, which shows ``cut``, from now on; what was committed since is added to it."""
@@ -294,12 +258,10 @@ class BranchHead:
             self._log.hint(position)
 
     def _advance(self, head: Head) -> Head:
-        try:
-            entry = self._log.read(next_position(head.cut.entry, self.branch_id))
-        except HistoryReclaimed:
-            return self._leap()
+        entry = self._log.read(next_position(head.cut.entry, self.branch_id))
         record = entry.record
-        self._refuse_closed(entry)
+        if record.kind == "close":
+            raise NotFound(f"branch '{self.name}' not found", hint="it was deleted; create it again or choose another")
         plain = record.state.schema_id == head.cut.state.schema_id and not any(
             commit.bulk or commit.merged_parent for commit in record.commits
         )
@@ -313,20 +275,6 @@ class BranchHead:
                     changes = [TailChange(commit.step, inline) for inline in commit.inline]
                     view = view.extend(cut.catalog, _changes_by_key(cut.schema, changes))
         return self._install(Head(cut, self._view_of, view))
-
-    def _leap(self) -> Head:
-        """Go to the newest head at once: cleanup has removed the records in between."""
-        for _ in range(_LEAPS_MAX):
-            with contextlib.suppress(HistoryReclaimed):  # it moved on, and was cleaned up, while it was looked for
-                entry = self._log.find_head(self.branch_id)
-                assert entry is not None, "the log had a record"
-                self._refuse_closed(entry)
-                return self._install(Head(open_cut(self._log, entry), self._view_of))
-        raise StorageError(f"storage: the head of branch '{self.name}' moves faster than it can be read", hint="try again")
-
-    def _refuse_closed(self, entry: LogEntry) -> None:
-        if entry.record.kind == "close":
-            raise NotFound(f"branch '{self.name}' not found", hint="it was deleted; create it again or choose another")
 
     def _install(self, head: Head) -> Head:
         with self._lock:
@@ -362,12 +310,12 @@ class _Group:
     record: RecordDraft
     outcomes: list[Published | Exception | None] = field(default_factory=list)
     view: SnapshotView | None = None
-    fast_forward: FastForward | None = None
+    whole: FastForward | SchemaDraft | None = None
     touched: set[int] = field(default_factory=set)
 
     @property
     def is_empty(self) -> bool:
-        return self.record.is_empty and self.fast_forward is None
+        return self.record.is_empty and self.whole is None
 
     def failed(self, error: Exception) -> list[Published | Exception | None]:
         """Return the outcomes when the record could not be put: from the first commit on all saw what never came to be."""

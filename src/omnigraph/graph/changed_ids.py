@@ -7,6 +7,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from omnigraph.errors import HistoryReclaimed
 from omnigraph.storage.ancestry import Located
 from omnigraph.storage.cut import decode_rows
 from omnigraph.storage.objects import ObjectStore
@@ -23,6 +24,8 @@ def changed_ids(store: ObjectStore, commits: Iterable[Located]) -> dict[int, set
     found: dict[int, set[str] | None] = {}
     for located in commits:
         for change in located.commit.inline:
+            if change.gone:
+                raise HistoryReclaimed(f"a hard drop removed the rows of commit '{located.commit.id}'")
             ids = found.setdefault(change.type_id, set())
             if ids is not None:
                 ids.update(change.deletes)

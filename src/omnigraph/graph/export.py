@@ -28,6 +28,8 @@ def export_rows(
     """Yield a snapshot as JSON lines, in chunks of whole lines. Unknown names are refused here, before the first chunk."""
     layouts = layouts_of(schema)
     chosen = [layouts[key] for key in _chosen(schema, types, tables)]
+    for layout in chosen:
+        view.require(layout.table_key)
     return _chunks(chosen, view, blobs)
 
 

@@ -10,37 +10,40 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from omnigraph.errors import BadRequest, Conflict, NotFound
+from omnigraph.errors import BadRequest, Conflict, NotFound, TypeCheckError
 from omnigraph.graph import commits as commit_log
 from omnigraph.graph.branch import BranchHead, Evaluated, FastForward, Head
 from omnigraph.graph.branch_name import RESERVED, refuse_reserved, valid_branch_name
 from omnigraph.graph.commits import Located
 from omnigraph.graph.compiled import CompiledQueries, CompiledRead
-from omnigraph.graph.reclaimed import survives_cleanup
 from omnigraph.graph.settings import GraphSettings
 from omnigraph.graph.upkeep import Upkeep
 from omnigraph.graph.views import ViewFactory
 from omnigraph.language import bind_parameters
 from omnigraph.language.catalog import Catalog
 from omnigraph.query import Profile, Result, execute
-from omnigraph.storage.blob import BlobReader, BlobWriter
+from omnigraph.storage.blob import BlobReader
 from omnigraph.storage.cache import GraphCache
 from omnigraph.storage.commit import genesis_record
-from omnigraph.storage.cut import compiled
+from omnigraph.storage.cut import Cut, compiled
+from omnigraph.storage.hard_drop import refusals
 from omnigraph.storage.identity import first_block
 from omnigraph.storage.log import Log, LogEntry
 from omnigraph.storage.names import SCHEMA_COPY, record_key, ref_key
 from omnigraph.storage.objects import ObjectExists, ObjectMissing, ObjectStore
 from omnigraph.storage.record import MAIN, Position, Ref, decode
 from omnigraph.storage.root import open_store
+from omnigraph.storage.schema_change import under_schema
 from omnigraph.storage.snapshot_view import SnapshotView
 from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput
 from omnigraph.wire.commit import CommitInfo, SnapshotOutput, TableInfo
 from omnigraph.wire.merge import MergeOutput
+from omnigraph.wire.schema_apply import SchemaApplyOutput
 from omnigraph.wire.write import LOAD_MODES, IngestOutput, LoadMode, MutateOutput
 
 if TYPE_CHECKING:
     from omnigraph.graph.write import Write
+    from omnigraph.language.migration import MigrationPlan
     from omnigraph.policy.action import ActionName
     from omnigraph.policy.gate import Gate
     from omnigraph.storage.ancestry import Located as LocatedCommit
@@ -90,7 +93,6 @@ class Graph:
 
     # --- reading -------------------------------------------------------------------------------------------------------
 
-    @survives_cleanup
     def query(
         self,
         source: str,
@@ -106,12 +108,10 @@ class Graph:
         name. Reads the newest commit of ``branch`` (default ``main``), or exactly the commit ``snapshot``. Raises ParseError,
         TypeCheckError, NotFound, ResourceLimitExceeded. A point lookup on an open graph takes about 20 µs.
         """
-        head = self._head(branch, snapshot)
-        read = self._compiled.read(source, name, head.cut.schema)
+        read, head = self._read(source, name, self._head(branch, snapshot), snapshot)
         result = self._run(read, head, params)
         return result.located(None if snapshot is not None else _name_of(branch), snapshot, head.cut.state.head)
 
-    @survives_cleanup
     def explain(
         self,
         source: str,
@@ -126,8 +126,7 @@ class Graph:
 
         Without ``profile`` nothing of the graph is read but its schema.
         """
-        head = self._head(branch, snapshot)
-        read = self._compiled.read(source, name, head.cut.schema)
+        read, head = self._read(source, name, self._head(branch, snapshot), snapshot)
         if not profile:
             return Explanation(read.plan.explain())
         measured = Profile(self._store.counters.as_dict)
@@ -249,22 +248,18 @@ class Graph:
         progress: Any = None,  # Any: Callable[[int, int], None]
     ) -> Write[IngestOutput]:
         """Decode what `load` would carry out, for `commit_some`. A branch that is missing is made here."""
-        from omnigraph.graph.decode import decode_load
-        from omnigraph.graph.layout import layouts_of
+        from omnigraph.graph.load_source import LoadSource
         from omnigraph.graph.write import LoadWrite
 
         if mode not in LOAD_MODES:
             raise BadRequest(f"unknown load mode '{mode}'", hint="use overwrite, append or merge")
         refuse_reserved("load", _name_of(branch))
         target, created = self._load_target(branch, from_branch, actor)
-        blobs = BlobWriter(self._store)
+        records = LoadSource(data, mode, self._store, progress)
         schema = target.current().cut.schema
-        layouts = layouts_of(schema)
-        keys = {key: layouts[key].key for key in schema.by_key if layouts[key].key}
-        decoded = decode_load(data, schema.catalog, mode=mode, blobs=blobs, progress=progress, keys=keys)
-        blobs.flush()
+        decoded = records.decode(schema)
         open_table = self._views.open_table
-        return LoadWrite(target, decoded, mode, self._store, open_table, actor, self.uri, from_branch, created)
+        return LoadWrite(target, records, decoded, schema, mode, self._store, open_table, actor, self.uri, from_branch, created)
 
     def commit_some(self, writes: Sequence[Write[T]]) -> list[T | Exception]:
         """Commit writes to a branch in one record, each as a commit of its own, evaluated on what those before it leave.
@@ -294,6 +289,37 @@ class Graph:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    # --- the schema ----------------------------------------------------------------------------------------------------
+
+    def plan_schema(self, source: str, *, allow_data_loss: bool = False) -> MigrationPlan:
+        """Return the steps that `apply_schema` would make of a schema text, supported or not; changes nothing.
+
+        Raises ParseError, CatalogError.
+        """
+        from omnigraph.graph.schema_change import plan_schema
+
+        return plan_schema(self._main.current().cut.schema, source, allow_data_loss=allow_data_loss)
+
+    def apply_schema(self, source: str, *, allow_data_loss: bool = False, actor: str | None = None) -> SchemaApplyOutput:
+        """Change the schema of main to ``source`` as one commit, or as none when there is no step; durable on return.
+
+        A text that differs in layout only replaces the accepted one. ``allow_data_loss`` makes drops hard: earlier commits
+        can no longer be read for the types in question, and their bytes go. Raises ParseError, CatalogError,
+        UnsupportedMigration, Conflict while there are other branches; the graph is as it was then.
+        """
+        from omnigraph.graph.schema_change import apply_schema
+        from omnigraph.language.migration_steps import step_json
+
+        self._admit(actor, "schema_apply", target_branch=MAIN)
+        plan, published = apply_schema(
+            self._main, self._log, self._views.open_table, source, allow_data_loss=allow_data_loss, actor=actor
+        )
+        if published is not None:
+            self._after_commit(self._main, published)
+        version = (published or self._main.known).cut.state.version
+        steps: list[dict[str, Any]] = [step_json(step) for step in plan.steps]  # Any: members differ by the step's kind
+        return SchemaApplyOutput(self.uri, plan.supported, published is not None, len(steps), version, steps)
 
     # --- branches ------------------------------------------------------------------------------------------------------
 
@@ -427,6 +453,22 @@ class Graph:
             profile=profile,
         )
 
+    def _read(self, source: str, name: str | None, head: Head, snapshot: str | None) -> tuple[CompiledRead, Head]:
+        """Compile a read for a head: against the schema of its commit, else a past one as the current schema names things."""
+        try:
+            return self._compiled.read(source, name, head.cut.schema), head
+        except TypeCheckError:
+            current = self._main.known.cut.schema
+            if snapshot is None or current is head.cut.schema:
+                raise
+        read = self._compiled.read(source, name, current)
+        return read, self._past(under_schema(head.cut, current))
+
+    def _past(self, cut: Cut) -> Head:
+        """Return a head for an old cut. What hard drops took away since is refused."""
+        drops = refusals(cut, self._main.known.cut.state)
+        return Head(cut, lambda cut: self._views.view_of(cut, drops))
+
     def _branch(self, name: str | None) -> BranchHead:
         if _name_of(name) == MAIN:
             return self._main
@@ -441,8 +483,9 @@ class Graph:
 
     def _view_at(self, located: LocatedCommit) -> SnapshotView:
         """Return a view of the graph as a commit left it."""
+        entry = self._log.read(located.position)
         known = self._main.known.cut.schema
-        return self._views.view_of(commit_log.cut_of(self._log, located.position, located.commit, known))
+        return self._past(commit_log.cut_at(self._log, entry, located.commit, known)).view
 
     def _load_target(self, branch: str | None, base: str | None, actor: str | None) -> tuple[BranchHead, bool]:
         """Return the branch to load onto, and whether it was made for that: only when it is missing and a base was named."""
@@ -476,21 +519,14 @@ class Graph:
         known = self._main.known
         if known.cut.state.head == snapshot:
             return known
-        position, commit = self._locate(snapshot)
-        return Head(commit_log.cut_of(self._log, position, commit, known.cut.schema), self._views.view_of)
+        entry, commit = self._locate(snapshot)
+        return self._past(commit_log.cut_at(self._log, entry, commit, known.cut.schema))
 
     def _locate(self, commit_id: str) -> Located:
         found = commit_log.locate(self._log, self._store, self._read_ref, self._main.current().cut.entry, commit_id)
         if found is None:
             raise NotFound(f"commit '{commit_id}' not found", hint="`omnigraph commit list` shows the commits of a branch")
         return found
-
-    def refresh(self) -> None:
-        """Give up what is held of the branches' bases; the next reads open those that their heads name now."""
-        with self._lock:
-            branches = list(self._branches.values())
-        for branch in branches:
-            branch.refresh()
 
     def _after_commit(self, branch: BranchHead, head: Head) -> None:
         self._written.add(branch.name)

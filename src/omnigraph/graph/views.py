@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from functools import partial
 from threading import Lock
 from typing import Final
@@ -11,9 +12,10 @@ from omnigraph.query.settings import Settings
 from omnigraph.storage.cache import GraphCache
 from omnigraph.storage.change import Change
 from omnigraph.storage.cut import Cut
+from omnigraph.storage.hard_drop import refusal_text
 from omnigraph.storage.identity import columns_of
 from omnigraph.storage.objects import ObjectStore
-from omnigraph.storage.record import TableState
+from omnigraph.storage.record import HardDrop, TableState
 from omnigraph.storage.snapshot_view import SnapshotView, TableSource
 from omnigraph.storage.table import LanceTable
 
@@ -43,21 +45,32 @@ class ViewFactory:
                 self._tables.move_to_end(identity)
         return opened
 
-    def view_of(self, cut: Cut) -> SnapshotView:
-        """Return a view of a cut. Costs a few µs a type; rows are read when they are asked for."""
-        return SnapshotView(cut.catalog, self.sources_of(cut), self._cache, self._mode)
+    def view_of(self, cut: Cut, drops: Mapping[int, HardDrop] | None = None) -> SnapshotView:
+        """Return a view of a cut. Costs a few µs a type; rows are read when they are asked for.
+
+        ``drops`` are the hard drops that took types away, by type id: these are refused.
+        """
+        return SnapshotView(cut.catalog, self.sources_of(cut, drops), self._cache, self._mode)
 
     def rebased(self, view: SnapshotView, cut: Cut) -> SnapshotView:
         """Return a view of a cut with the parts in memory that ``view`` has. Reads whole columns: for a background thread."""
         return view.rebased(self.sources_of(cut), cut.catalog)
 
-    def sources_of(self, cut: Cut) -> dict[str, TableSource]:
+    def sources_of(self, cut: Cut, drops: Mapping[int, HardDrop] | None = None) -> dict[str, TableSource]:
         """Return where the rows of every type of a cut are."""
         tails: dict[int, list[Change]] = {}
+        gone: dict[int, HardDrop | None] = dict(drops or {})
         for item in cut.tail:
-            tails.setdefault(item.inline.type_id, []).append(item.change())
+            if item.inline.gone:
+                gone.setdefault(item.inline.type_id, None)
+            else:
+                tails.setdefault(item.inline.type_id, []).append(item.change())
         sources = {}
         for key, identity in cut.schema.by_key.items():
+            if identity.type_id in gone:
+                text = refusal_text(key, cut.state.head, gone[identity.type_id])
+                sources[key] = TableSource(rows=cut.tables[identity.type_id].rows, refusal=text)
+                continue
             table = cut.tables[identity.type_id]
             sources[key] = TableSource(
                 open_base=partial(self.open_table, table),

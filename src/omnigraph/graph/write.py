@@ -16,9 +16,11 @@ from omnigraph.graph.branch import BranchHead, Evaluated, Head
 from omnigraph.graph.compiled import CompiledQueries
 from omnigraph.graph.decode import DecodedLoad
 from omnigraph.graph.load import evaluate_load
+from omnigraph.graph.load_source import LoadSource
 from omnigraph.graph.mutation import Mutated, evaluate_mutation
 from omnigraph.language import bind_parameters
 from omnigraph.storage.blob import BlobWriter
+from omnigraph.storage.cut import Schema
 from omnigraph.storage.fold import OpenTable
 from omnigraph.storage.objects import ObjectStore
 from omnigraph.wire.commit import CommitInfo
@@ -90,7 +92,9 @@ class LoadWrite:
     """Decoded records and the mode in which they are loaded."""
 
     target: BranchHead
+    source: LoadSource
     decoded: DecodedLoad
+    schema: Schema
     mode: LoadMode
     store: ObjectStore
     open_table: OpenTable
@@ -100,6 +104,9 @@ class LoadWrite:
     branch_created: bool
 
     def evaluate(self, head: Head) -> Evaluated:
+        if head.cut.schema is not self.schema:
+            self.decoded = self.source.decode_again(head.cut.schema, self.decoded, self.schema)
+            self.schema = head.cut.schema
         return evaluate_load(
             self.decoded,
             self.mode,

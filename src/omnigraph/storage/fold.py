@@ -21,7 +21,7 @@ from omnigraph.storage.cut import Cut, Schema
 from omnigraph.storage.net import NetChange, net_change
 from omnigraph.storage.objects import ObjectStore
 from omnigraph.storage.record import TableState, TypeIdentity
-from omnigraph.storage.table import LanceTable, create_table, extend_table, index_table
+from omnigraph.storage.table import LanceTable, add_columns, create_table, extend_table, index_table, live_batches
 from omnigraph.storage.ulid import new_ulid
 from omnigraph.storage.view import Ordinals
 
@@ -106,8 +106,11 @@ def write_base(
             return "", ""
         return create_base(store, schema, identity, net.upserts)
     base = open_table(table)
-    dead = slots_of(base, net.touched)
     stored = stored_schema(schema, identity)
+    if base.slots == 0 and not set(stored.names) <= set(base.schema.names):
+        return create_base(store, schema, identity, net.upserts) if net.upserts is not None else ("", "")
+    base = add_columns(base, store, stored)
+    dead = slots_of(base, net.touched)
     rows = net.upserts if net.upserts is not None else stored.empty_table()
     version = extend_table(base, store, rows, dead)
     base = LanceTable(store, table.table_id, version)
@@ -125,6 +128,23 @@ def create_base(store: ObjectStore, schema: Schema, identity: TypeIdentity, rows
     version = create_table(store, table_id, pa.table(arrays, schema=stored), stored)
     base = LanceTable(store, table_id, version)
     return table_id, index_table(base, store, indexed_columns(schema, identity))
+
+
+def rewrite_base(
+    store: ObjectStore, schema: Schema, identity: TypeIdentity, table: TableState, net: NetChange, open_table: OpenTable
+) -> tuple[str, str]:
+    """Write a new table that holds ``table``'s rows with a net change applied, in the columns of ``schema`` and no others.
+
+    O(rows of the table); a batch at a time.
+    """
+    if not table.base_version:
+        return create_base(store, schema, identity, net.upserts) if net.upserts is not None else ("", "")
+    base = open_table(table)
+    stored = stored_schema(schema, identity)
+    table_id = new_ulid()
+    batches = live_batches(base, stored, slots_of(base, net.touched), net.upserts)
+    version = create_table(store, table_id, batches, stored)
+    return table_id, index_table(LanceTable(store, table_id, version), store, indexed_columns(schema, identity))
 
 
 def slots_of(base: LanceTable, row_ids: Sequence[str]) -> Ordinals:

@@ -13,21 +13,13 @@ from typing import Final
 
 import pyarrow as pa
 
-from omnigraph.errors import HistoryReclaimed
 from omnigraph.language.catalog import Scalar
 from omnigraph.storage.blob import ManagedBlob, parse_reference
 from omnigraph.storage.cut import Cut, open_cut
 from omnigraph.storage.fold import OpenTable
+from omnigraph.storage.hard_drop import refusals
 from omnigraph.storage.log import Log
-from omnigraph.storage.names import (
-    SCHEMA_COPY,
-    branch_of_ref_key,
-    head_key,
-    history_prefix,
-    pack_key,
-    reclaimed_key,
-    record_key,
-)
+from omnigraph.storage.names import SCHEMA_COPY, branch_of_ref_key, head_key, history_prefix, pack_key, record_key
 from omnigraph.storage.objects import ObjectInfo
 from omnigraph.storage.record import MAIN, Position, Ref, TableState, decode
 from omnigraph.storage.table import files_of
@@ -58,6 +50,7 @@ def reachable(log: Log, open_table: OpenTable) -> Reachable:
     found.add(SCHEMA_COPY)
     bases: set[tuple[str, str]] = set()
     packs: set[str] = set()
+    main = log.find_head(MAIN)
     for branch_id, ref in _lines(log):
         found.add(head_key(branch_id))
         found.add(history_prefix(branch_id))
@@ -68,24 +61,16 @@ def reachable(log: Log, open_table: OpenTable) -> Reachable:
             continue
         for seq in range(head.position.seq + 1):
             found.add(record_key(branch_id, seq))
-            try:
-                entry = log.read(Position(branch_id, seq))
-            except HistoryReclaimed:
-                continue
+            entry = log.read(Position(branch_id, seq))
             for commit in entry.record.commits:
                 for bulk in commit.bulk:
                     if bulk.changes:
                         found.add(bulk.changes)
-            for span in entry.record.state.tail:
-                for at in range(span.first, span.last + 1):
-                    found.add(record_key(span.branch_id, at))
-            found.add(record_key(entry.record.state.schema_at.branch_id, entry.record.state.schema_at.seq))
-            try:
-                cut = open_cut(log, entry)
-            except HistoryReclaimed:
-                continue  # kept for its changes only
+            cut = open_cut(log, entry)
+            gone = refusals(cut, main.record.state) if main is not None else {}
             for table in entry.record.state.tables:
-                _add_table(found, bases, packs, cut, table, open_table)
+                if table.type_id not in gone:
+                    _add_table(found, bases, packs, cut, table, open_table)
             _add_tail_packs(packs, cut)
     for pack in packs:
         found.add(pack_key(pack))
@@ -123,12 +108,8 @@ def _add_table(
         return
     bases.add(identity)
     base = open_table(table)
-    found.add(reclaimed_key(*identity))
-    try:
-        for key in files_of(base):
-            found.add(key)
-    except HistoryReclaimed:
-        return
+    for key in files_of(base):
+        found.add(key)
     columns = _blob_columns(cut, table.type_id)
     if columns:
         rows = base.read(columns)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from omnigraph.errors import HistoryReclaimed
 from omnigraph.language.catalog import Catalog, EdgeType, NodeType
 from omnigraph.storage.cache import GraphCache
 from omnigraph.storage.change import Change
@@ -29,7 +30,7 @@ class TableSource:
 
     ``open_base`` is called when the table is first used; ``base_identity`` is None when there is no base. ``tail`` holds the
     changes beyond the base, oldest first. ``column_of`` leads from property names to stored columns, where they differ.
-    ``rows`` is the number of live rows.
+    ``rows`` is the number of live rows. ``refusal`` says why none of it can be read, if so.
     """
 
     open_base: Callable[[], BaseTable | None] = lambda: None
@@ -37,6 +38,7 @@ class TableSource:
     tail: Sequence[Change] = ()
     column_of: Mapping[str, str] = field(default_factory=dict)
     rows: int = 0
+    refusal: str = ""
 
 
 _NO_SOURCE = TableSource()
@@ -91,6 +93,7 @@ class SnapshotView:
 
     def _open(self, entity: NodeType | EdgeType) -> StoredView:
         source = self._sources.get(entity.table_key, _NO_SOURCE)
+        self.require(entity.table_key)
         image = self._cache.image(source.base_identity, source.open_base)
         mode = self._mode
         overlay = Overlay.empty(image.slots, image.rows, lambda row_ids: image.slot_list(row_ids, mode))
@@ -98,6 +101,12 @@ class SnapshotView:
             lazy = image.warm(KEYS) is None and (mode == "indexed" or (mode is None and not image.is_small))
             overlay = overlay.replay(source.tail, source.rows, lazy)
         return StoredView(entity, image, overlay, source.column_of, mode)
+
+    def require(self, table_key: str) -> None:
+        """Refuse a type whose rows were removed. Raises HistoryReclaimed."""
+        refusal = self._sources.get(table_key, _NO_SOURCE).refusal
+        if refusal:
+            raise HistoryReclaimed(refusal, hint="read a later commit")
 
     # --- the next versions ---------------------------------------------------------------------------------------------
 
