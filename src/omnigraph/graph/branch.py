@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +10,9 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import Final
 
-from omnigraph.errors import NotFound, WriteConflict
+import msgspec
+
+from omnigraph.errors import HistoryReclaimed, NotFound, StorageError, WriteConflict
 from omnigraph.storage.change import Change
 from omnigraph.storage.commit import Draft, RecordDraft, fast_forward_record, fold_record, next_position
 from omnigraph.storage.cut import Cut, Schema, TailChange, open_cut
@@ -27,6 +30,7 @@ GROUP_COMMITS_MAX: Final = 256
 """So many commits share one record at most."""
 GROUP_BYTES_MAX: Final = 1024 * 1024
 """A record that holds more than this takes no further commit."""
+_LEAPS_MAX: Final = 5
 
 ViewOf = Callable[[Cut], SnapshotView]
 
@@ -168,7 +172,7 @@ class BranchHead:
         at = head
         for evaluate in writes:
             try:
-                evaluated = evaluate(at)
+                evaluated = self._evaluated(evaluate, at)
             except OwnRecordNeeded:
                 assert at.pending
                 break
@@ -194,6 +198,16 @@ class BranchHead:
             if len(group.outcomes) < len(writes):
                 at = Head(record.cut(), self._view_of, view, pending=True)
         return group
+
+    def _evaluated(self, evaluate: Evaluate, at: Head) -> Evaluated | None:
+        try:
+            return evaluate(at)
+        except HistoryReclaimed:
+            if at.pending:
+                raise
+            # The view was based on files that a fold superseded and a cleanup removed; those of the head itself are there.
+            self.refresh()
+            return evaluate(Head(at.cut, self._view_of))
 
     def _put(self, group: _Group) -> list[Published | Exception | None]:
         cut = group.head.cut
@@ -239,6 +253,36 @@ class BranchHead:
                 self._log.hint(position)
                 return True
 
+    def publish_bases(self, cut: Cut, rewritten: Mapping[int, TableState]) -> set[int]:
+        """Say that tables of ``cut`` have bases with the same rows in better order. Returns the types that were published.
+
+        Those whose base was replaced by somebody else meanwhile are left out.
+        """
+        with self._write_lock:
+            while True:
+                head = self.current()
+                now = head.cut.tables
+                states = {
+                    type_id: msgspec.structs.replace(state, through=now[type_id].through)
+                    for type_id, state in rewritten.items()
+                    if type_id in now and _same_base(now[type_id], cut.tables[type_id])
+                }
+                if not states:
+                    return set()
+                position, record, tail = fold_record(head.cut, states, self.branch_id)
+                try:
+                    entry = self._log.append(position, record)
+                except ObjectExists:
+                    continue
+                self._install(Head(Cut(entry, head.cut.schema, tail), self._view_of, head.view_if_made))
+                self._log.hint(position)
+                return set(states)
+
+    def refresh(self) -> None:
+        """Give up the view: it may show bases that cleanup has removed since. The next one is made of those of the head."""
+        with self._lock:
+            self._head = Head(self._head.cut, self._view_of)
+
     def replace_view(self, cut: Cut, view: SnapshotView) -> None:
         """Serve from ``view``, which shows ``cut``, from now on; what was committed since is added to it."""
         with self._lock:
@@ -258,10 +302,12 @@ class BranchHead:
             self._log.hint(position)
 
     def _advance(self, head: Head) -> Head:
-        entry = self._log.read(next_position(head.cut.entry, self.branch_id))
+        try:
+            entry = self._log.read(next_position(head.cut.entry, self.branch_id))
+        except HistoryReclaimed:
+            return self._leap()
         record = entry.record
-        if record.kind == "close":
-            raise NotFound(f"branch '{self.name}' not found", hint="it was deleted; create it again or choose another")
+        self._refuse_closed(entry)
         plain = record.state.schema_id == head.cut.state.schema_id and not any(
             commit.bulk or commit.merged_parent for commit in record.commits
         )
@@ -275,6 +321,20 @@ class BranchHead:
                     changes = [TailChange(commit.step, inline) for inline in commit.inline]
                     view = view.extend(cut.catalog, _changes_by_key(cut.schema, changes))
         return self._install(Head(cut, self._view_of, view))
+
+    def _leap(self) -> Head:
+        """Go to the newest head at once: cleanup has removed the records in between."""
+        for _ in range(_LEAPS_MAX):
+            with contextlib.suppress(HistoryReclaimed):  # it moved on, and was cleaned up, while it was looked for
+                entry = self._log.find_head(self.branch_id)
+                assert entry is not None, "the log had a record"
+                self._refuse_closed(entry)
+                return self._install(Head(open_cut(self._log, entry), self._view_of))
+        raise StorageError(f"storage: the head of branch '{self.name}' moves faster than it can be read", hint="try again")
+
+    def _refuse_closed(self, entry: LogEntry) -> None:
+        if entry.record.kind == "close":
+            raise NotFound(f"branch '{self.name}' not found", hint="it was deleted; create it again or choose another")
 
     def _install(self, head: Head) -> Head:
         with self._lock:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TypeAlias
 
 import msgspec
 
-from omnigraph.errors import PreconditionFailed
+from omnigraph.errors import HistoryReclaimed, PreconditionFailed
 from omnigraph.storage.cut import Cut, Schema, open_cut
-from omnigraph.storage.history import find_commit, headers
+from omnigraph.storage.history import find_commit, folds_behind, headers
 from omnigraph.storage.log import Log, LogEntry
 from omnigraph.storage.names import branch_of_ref_key
-from omnigraph.storage.objects import ObjectStore
+from omnigraph.storage.objects import ObjectMissing, ObjectStore
 from omnigraph.storage.record import MAIN, CommitEntry, Position, Ref, TableState
 from omnigraph.wire.commit import CommitInfo
 
-Located: TypeAlias = tuple[LogEntry, CommitEntry]
+Located: TypeAlias = tuple[Position, CommitEntry]
 ReadRef = Callable[[str], Ref]
 
 
@@ -61,7 +62,7 @@ def _up_to(log: Log, fork: Position, commit_id: str, read_ref: ReadRef, parent: 
 
 
 def locate(log: Log, store: ObjectStore, read_ref: ReadRef, main: LogEntry, commit_id: str) -> Located | None:
-    """Return the record that holds a commit of a live branch, main's first, and the commit."""
+    """Return the place of the record that holds a commit of a live branch, main's first, and the commit."""
     found = find_commit(log, MAIN, main.position.seq, commit_id)
     if found is not None:
         return found
@@ -76,6 +77,33 @@ def locate(log: Log, store: ObjectStore, read_ref: ReadRef, main: LogEntry, comm
             if found is not None:
                 return found
     return None
+
+
+def cut_of(log: Log, position: Position, commit: CommitEntry, known: Schema) -> Cut:
+    """Return the cut that a commit left. Raises HistoryReclaimed, which names the commit, when its rows are gone.
+
+    Folds that follow a commit hold the same rows in newer bases, and cleanup may have kept the last of them only.
+    """
+    entry: LogEntry | None = None
+    with contextlib.suppress(HistoryReclaimed, ObjectMissing):
+        entry = log.read(position)
+    if entry is None or entry.record.commits[-1].id == commit.id:
+        for later in folds_behind(log, position, commit.id):
+            entry = later
+    if entry is None:
+        raise reclaimed(commit.id)
+    try:
+        return cut_at(log, entry, commit, known) if entry.position == position else open_cut(log, entry, known)
+    except HistoryReclaimed as gone:
+        raise reclaimed(commit.id) from gone
+
+
+def reclaimed(commit_id: str) -> HistoryReclaimed:
+    """Return the error of reading a commit whose rows are gone."""
+    return HistoryReclaimed(
+        f"commit '{commit_id}' can no longer be read: cleanup removed its rows",
+        hint="read a newer commit; `omnigraph commit list` still shows this one",
+    )
 
 
 def cut_at(log: Log, entry: LogEntry, commit: CommitEntry, known: Schema) -> Cut:

@@ -16,6 +16,7 @@ from omnigraph.graph.branch import BranchHead, Evaluated, FastForward, Head
 from omnigraph.graph.branch_name import RESERVED, refuse_reserved, valid_branch_name
 from omnigraph.graph.commits import Located
 from omnigraph.graph.compiled import CompiledQueries, CompiledRead
+from omnigraph.graph.reclaimed import survives_cleanup
 from omnigraph.graph.settings import GraphSettings
 from omnigraph.graph.upkeep import Upkeep
 from omnigraph.graph.views import ViewFactory
@@ -93,6 +94,7 @@ class Graph:
 
     # --- reading -------------------------------------------------------------------------------------------------------
 
+    @survives_cleanup
     def query(
         self,
         source: str,
@@ -112,6 +114,7 @@ class Graph:
         result = self._run(read, head, params)
         return result.located(None if snapshot is not None else _name_of(branch), snapshot, head.cut.state.head)
 
+    @survives_cleanup
     def explain(
         self,
         source: str,
@@ -483,9 +486,8 @@ class Graph:
 
     def _view_at(self, located: LocatedCommit) -> SnapshotView:
         """Return a view of the graph as a commit left it."""
-        entry = self._log.read(located.position)
         known = self._main.known.cut.schema
-        return self._past(commit_log.cut_at(self._log, entry, located.commit, known)).view
+        return self._past(commit_log.cut_of(self._log, located.position, located.commit, known)).view
 
     def _load_target(self, branch: str | None, base: str | None, actor: str | None) -> tuple[BranchHead, bool]:
         """Return the branch to load onto, and whether it was made for that: only when it is missing and a base was named."""
@@ -519,14 +521,21 @@ class Graph:
         known = self._main.known
         if known.cut.state.head == snapshot:
             return known
-        entry, commit = self._locate(snapshot)
-        return self._past(commit_log.cut_at(self._log, entry, commit, known.cut.schema))
+        position, commit = self._locate(snapshot)
+        return self._past(commit_log.cut_of(self._log, position, commit, known.cut.schema))
 
     def _locate(self, commit_id: str) -> Located:
         found = commit_log.locate(self._log, self._store, self._read_ref, self._main.current().cut.entry, commit_id)
         if found is None:
             raise NotFound(f"commit '{commit_id}' not found", hint="`omnigraph commit list` shows the commits of a branch")
         return found
+
+    def refresh(self) -> None:
+        """Give up what is held of the branches' bases; the next reads open those that their heads name now."""
+        with self._lock:
+            branches = list(self._branches.values())
+        for branch in branches:
+            branch.refresh()
 
     def _after_commit(self, branch: BranchHead, head: Head) -> None:
         self._written.add(branch.name)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from omnigraph.errors import CorruptObject
 from omnigraph.storage.cut import Cut
+from omnigraph.storage.history import commits_at
 from omnigraph.storage.log import Log
 from omnigraph.storage.record import CommitEntry, Position
 
@@ -40,7 +41,7 @@ class Ancestry:
 
     def find(self, position: Position, commit_id: str) -> Located:
         """Return a commit of a record."""
-        for commit in self._log.read(position).record.commits:
+        for commit in commits_at(self._log, position):
             if commit.id == commit_id:
                 return Located(commit, position)
         raise CorruptObject(

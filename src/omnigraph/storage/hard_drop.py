@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from omnigraph.errors import HistoryReclaimed
 from omnigraph.storage.cut import Cut
 from omnigraph.storage.log import Log
 from omnigraph.storage.names import branch_of_ref_key, table_prefix
@@ -51,8 +52,8 @@ def erase(log: Log) -> int:
             position = Position(MAIN, seq)
             try:
                 record = log.read(position).record
-            except ObjectMissing:
-                continue  # a cleanup gathered it
+            except (HistoryReclaimed, ObjectMissing):
+                continue  # a cleanup removed it
             types = _taken_from(record.state, drops)
             for table in record.state.tables:
                 (tables if table.type_id in types else kept).add(table.table_id)

@@ -11,10 +11,11 @@ from typing import Final
 
 import msgspec
 
+from omnigraph.errors import CorruptObject, HistoryReclaimed
 from omnigraph.storage import record as format_
 from omnigraph.storage.log import Log, LogEntry
-from omnigraph.storage.names import history_key, history_prefix
-from omnigraph.storage.objects import ObjectExists
+from omnigraph.storage.names import history_key
+from omnigraph.storage.objects import ObjectExists, ObjectMissing
 from omnigraph.storage.record import CommitEntry, History, HistoryEntry, InlineChange, Position
 
 GATHER_RECORDS: Final = 256
@@ -29,36 +30,48 @@ def header(commit: CommitEntry) -> CommitEntry:
 
 def headers(log: Log, branch_id: str, last: int) -> Iterator[HistoryEntry]:
     """Yield what the records 0 to ``last`` of one log committed, oldest first."""
+    spans = log.gathered_spans(branch_id)
     seq = 0
-    for first, end in gathered_spans(log, branch_id):
-        if first != seq or end > last:
+    while seq <= last:
+        span = max((span for span in spans if span.first <= seq <= span.last), key=lambda span: span.last, default=None)
+        if span is not None:
+            yield from (entry for entry in log.gathered(span).entries if seq <= entry.seq <= last)
+            seq = span.last + 1
             continue
-        key = history_key(branch_id, first, end)
-        history = format_.decode(log.store.get(key), History, key)
-        yield from history.entries
-        seq = end + 1
-    for position in range(seq, last + 1):
-        record = log.read(Position(branch_id, position)).record
-        yield HistoryEntry(position, record.kind, record.commits)
+        try:
+            record = log.read(Position(branch_id, seq)).record
+        except HistoryReclaimed:
+            fresh = log.gathered_spans(branch_id)  # a cleanup may have gathered it since
+            if fresh == spans:
+                raise
+            spans = fresh
+            continue
+        yield HistoryEntry(seq, record.kind, record.commits)
+        seq += 1
 
 
-def gathered_spans(log: Log, branch_id: str) -> list[tuple[int, int]]:
-    """Return the spans for which there are history objects, sorted."""
-    spans = []
-    prefix = history_prefix(branch_id)
-    for item in log.store.list(prefix):
-        first, separator, last = item.key.removeprefix(prefix).partition("-")
-        if separator and first.isdigit() and last.isdigit():
-            spans.append((int(first), int(last)))
-    return sorted(spans)
+def commits_at(log: Log, position: Position) -> list[CommitEntry]:
+    """Return the commits of one record; without their rows when the record itself is gone."""
+    try:
+        return log.read(position).record.commits
+    except (HistoryReclaimed, ObjectMissing) as gone:
+        history = log.gathered_around(position)
+        if history is None:
+            raise CorruptObject(
+                f"storage: record {position.seq} of '{position.branch_id}' is in no history object",
+                hint="run `omnigraph repair` to see what is affected",
+            ) from gone
+        return history.entries[position.seq - history.first].commits
 
 
-def gather(log: Log, branch_id: str, last: int) -> None:
-    """Write history objects for the full spans of records up to ``last`` that have none yet."""
-    spans = gathered_spans(log, branch_id)
-    first = spans[-1][1] + 1 if spans else 0
-    while first + GATHER_RECORDS - 1 <= last:
-        end = first + GATHER_RECORDS - 1
+def gather(log: Log, branch_id: str, last: int, *, whole: bool = False) -> None:
+    """Write history objects for the full spans of records up to ``last`` that have none yet.
+
+    ``whole`` gathers what is left over as well, in a shorter span: what is not gathered cannot be reclaimed.
+    """
+    first = max((span.last + 1 for span in log.gathered_spans(branch_id)), default=0)
+    while first <= last and (whole or first + GATHER_RECORDS - 1 <= last):
+        end = min(last, first + GATHER_RECORDS - 1)
         entries = []
         for seq in range(first, end + 1):
             record = log.read(Position(branch_id, seq)).record
@@ -69,8 +82,8 @@ def gather(log: Log, branch_id: str, last: int) -> None:
         first = end + 1
 
 
-def find_commit(log: Log, branch_id: str, last: int, commit_id: str) -> tuple[LogEntry, CommitEntry] | None:
-    """Return the record and the commit of an id on one log, or None.
+def find_commit(log: Log, branch_id: str, last: int, commit_id: str) -> tuple[Position, CommitEntry] | None:
+    """Return the place and the commit of an id on one log, or None.
 
     Commit ids ascend along a line and every record names the newest one, so this is a binary search: about 17 objects in a
     hundred thousand.
@@ -78,12 +91,47 @@ def find_commit(log: Log, branch_id: str, last: int, commit_id: str) -> tuple[Lo
     low, high = 0, last
     while low < high:
         middle = (low + high) // 2
-        if log.read(Position(branch_id, middle)).record.state.head < commit_id:
+        if _newest_at(log, branch_id, middle) < commit_id:
             low = middle + 1
         else:
             high = middle
-    entry = log.read(Position(branch_id, low))
-    for commit in entry.record.commits:
+    position = Position(branch_id, low)
+    for commit in commits_at(log, position):
         if commit.id == commit_id:
-            return entry, commit
+            return position, commit
     return None
+
+
+def _newest_at(log: Log, branch_id: str, seq: int) -> str:
+    """Return the id of the newest commit of a log after one record; empty when the log has none up to there."""
+    while seq >= 0:
+        try:
+            return log.read(Position(branch_id, seq)).record.state.head
+        except (HistoryReclaimed, ObjectMissing):
+            history = log.gathered_around(Position(branch_id, seq))
+            if history is None:
+                raise
+        for entry in reversed(history.entries[: seq - history.first + 1]):
+            if entry.commits:
+                return entry.commits[-1].id
+        seq = history.first - 1
+    return ""
+
+
+def folds_behind(log: Log, position: Position, commit_id: str) -> Iterator[LogEntry]:
+    """Yield the folds that follow a record, as long as the commit is the newest: the same rows, in newer bases.
+
+    What cleanup has reclaimed is passed over.
+    """
+    seq = position.seq
+    while True:
+        seq += 1
+        try:
+            entry = log.try_read(Position(position.branch_id, seq))
+        except HistoryReclaimed:
+            if any(commit for commit in commits_at(log, Position(position.branch_id, seq))):
+                return
+            continue
+        if entry is None or entry.record.kind != "fold" or entry.record.state.head != commit_id:
+            return
+        yield entry

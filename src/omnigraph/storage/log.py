@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
-from omnigraph.errors import CorruptObject, StorageError
+from omnigraph.errors import CorruptObject, HistoryReclaimed, StorageError
 from omnigraph.storage import record as format_
-from omnigraph.storage.names import head_key, record_key
+from omnigraph.storage.names import head_key, history_key, history_prefix, record_key
 from omnigraph.storage.objects import ObjectExists, ObjectMissing, ObjectStore, OutcomeUnknown
-from omnigraph.storage.record import CarriedChange, Position, Record, Span
+from omnigraph.storage.record import CarriedChange, History, Position, Record, Span
 
 CARRY_EVERY: Final = 8
 """A record whose seq is a multiple of this carries the tail along, if it is small enough."""
@@ -20,6 +20,9 @@ CARRY_BYTES_MAX: Final = 256 * 1024
 HINT_EVERY: Final = 16
 _CACHED_RECORDS_MAX: Final = 256
 _CACHED_BYTES_MAX: Final = 32 * 1024 * 1024
+_CACHED_HISTORIES_MAX: Final = 16
+RECLAIMED: Final = b""
+"""What cleanup leaves in place of a record. The place stays taken: whoever last looked long ago must lose its put there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,11 @@ class Log:
         self.store = store
         self._cache: OrderedDict[Position, LogEntry] = OrderedDict()
         self._cached_bytes = 0
+        self._histories: OrderedDict[Span, History] = OrderedDict()
         self._lock = Lock()
 
     def read(self, position: Position) -> LogEntry:
-        """Return a record. Raises ObjectMissing, CorruptObject, UpgradeRequired."""
+        """Return a record. Raises HistoryReclaimed, ObjectMissing, CorruptObject, UpgradeRequired."""
         with self._lock:
             entry = self._cache.get(position)
             if entry is not None:
@@ -49,6 +53,10 @@ class Log:
                 return entry
         key = record_key(position.branch_id, position.seq)
         data = self.store.get(key)
+        if data == RECLAIMED:
+            raise HistoryReclaimed(
+                f"record {position.seq} of log '{position.branch_id}' was removed by cleanup", hint="read a newer commit"
+            )
         entry = LogEntry(position, format_.decode(data, Record, key), len(data))
         self._remember(entry)
         return entry
@@ -59,6 +67,42 @@ class Log:
             return self.read(position)
         except ObjectMissing:
             return None
+
+    def gathered_spans(self, branch_id: str) -> list[Span]:
+        """Return the spans of a log for which there are history objects, sorted; they may overlap."""
+        spans = []
+        prefix = history_prefix(branch_id)
+        for item in self.store.list(prefix):
+            first, separator, last = item.key.removeprefix(prefix).partition("-")
+            if separator and first.isdigit() and last.isdigit():
+                spans.append(Span(branch_id, int(first), int(last)))
+        return sorted(spans, key=lambda span: (span.first, span.last))
+
+    def gathered(self, span: Span) -> History:
+        """Return a history object."""
+        with self._lock:
+            known = self._histories.get(span)
+            if known is not None:
+                self._histories.move_to_end(span)
+                return known
+        key = history_key(span.branch_id, span.first, span.last)
+        history = format_.decode(self.store.get(key), History, key)
+        with self._lock:
+            self._histories[span] = history
+            while len(self._histories) > _CACHED_HISTORIES_MAX:
+                self._histories.popitem(last=False)
+        return history
+
+    def gathered_around(self, position: Position) -> History | None:
+        """Return a history object that covers a record, or None."""
+        with self._lock:
+            for span, history in self._histories.items():
+                if span.branch_id == position.branch_id and span.first <= position.seq <= span.last:
+                    return history
+        for span in self.gathered_spans(position.branch_id):
+            if span.first <= position.seq <= span.last:
+                return self.gathered(span)
+        return None
 
     def find_head(self, branch_id: str) -> LogEntry | None:
         """Return the newest record of a branch's log; None if the log is empty.

@@ -33,6 +33,10 @@ def changes_key(table_id: str, ulid: str) -> str:
     return f"tables/{table_id}/changes/{ulid}"
 
 
+def reclaimed_key(table_id: str, version: str) -> str:
+    return f"tables/{table_id}/reclaimed/{version}"
+
+
 def pack_key(pack: str) -> str:
     return f"blobs/{pack}"
 

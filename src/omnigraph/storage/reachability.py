@@ -13,13 +13,22 @@ from typing import Final
 
 import pyarrow as pa
 
+from omnigraph.errors import HistoryReclaimed
 from omnigraph.language.catalog import Scalar
 from omnigraph.storage.blob import ManagedBlob, parse_reference
 from omnigraph.storage.cut import Cut, open_cut
 from omnigraph.storage.fold import OpenTable
 from omnigraph.storage.hard_drop import refusals
 from omnigraph.storage.log import Log
-from omnigraph.storage.names import SCHEMA_COPY, branch_of_ref_key, head_key, history_prefix, pack_key, record_key
+from omnigraph.storage.names import (
+    SCHEMA_COPY,
+    branch_of_ref_key,
+    head_key,
+    history_prefix,
+    pack_key,
+    reclaimed_key,
+    record_key,
+)
 from omnigraph.storage.objects import ObjectInfo
 from omnigraph.storage.record import MAIN, Position, Ref, TableState, decode
 from omnigraph.storage.table import files_of
@@ -61,12 +70,22 @@ def reachable(log: Log, open_table: OpenTable) -> Reachable:
             continue
         for seq in range(head.position.seq + 1):
             found.add(record_key(branch_id, seq))
-            entry = log.read(Position(branch_id, seq))
+            try:
+                entry = log.read(Position(branch_id, seq))
+            except HistoryReclaimed:
+                continue
             for commit in entry.record.commits:
                 for bulk in commit.bulk:
                     if bulk.changes:
                         found.add(bulk.changes)
-            cut = open_cut(log, entry)
+            for span in entry.record.state.tail:
+                for at in range(span.first, span.last + 1):
+                    found.add(record_key(span.branch_id, at))
+            found.add(record_key(entry.record.state.schema_at.branch_id, entry.record.state.schema_at.seq))
+            try:
+                cut = open_cut(log, entry)
+            except HistoryReclaimed:
+                continue  # kept for its changes only
             gone = refusals(cut, main.record.state) if main is not None else {}
             for table in entry.record.state.tables:
                 if table.type_id not in gone:
@@ -108,8 +127,12 @@ def _add_table(
         return
     bases.add(identity)
     base = open_table(table)
-    for key in files_of(base):
-        found.add(key)
+    found.add(reclaimed_key(*identity))
+    try:
+        for key in files_of(base):
+            found.add(key)
+    except HistoryReclaimed:
+        return
     columns = _blob_columns(cut, table.type_id)
     if columns:
         rows = base.read(columns)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
-from omnigraph.errors import StorageError
+from omnigraph.errors import HistoryReclaimed, StorageError
 from omnigraph.language.checked import Value
-from omnigraph.storage.names import table_prefix
+from omnigraph.storage.names import reclaimed_key, table_prefix
 from omnigraph.storage.objects import ObjectStore
 from omnigraph.storage.view import Mask, Ordinals
 
@@ -61,6 +61,7 @@ class LanceTable:
 
     def __init__(self, store: ObjectStore, table_id: str, version: str) -> None:
         self._uri = f"{store.uri}/{table_prefix(table_id)}"
+        self._store = store
         self._counters = store.counters
         self._table_id = table_id
         self._version = version
@@ -99,17 +100,28 @@ class LanceTable:
             with self._lock:
                 dataset = self._dataset
                 if dataset is None:
-                    dataset = self._dataset = _guarded(
+                    dataset = self._dataset = self._guarded(
                         "opening", lambda: _lance().dataset(self._uri, version=int(self._version), session=_shared_session())
                     )
         return dataset
+
+    def _guarded(self, doing: str, call: Any) -> Any:  # Any: whatever the library call returns
+        """Run a library call; what fails because cleanup has removed this version is told apart from damage."""
+        try:
+            return _guarded(doing, call)
+        except StorageError as error:
+            if self._store.exists(reclaimed_key(self._table_id, self._version)):
+                raise HistoryReclaimed(
+                    f"version {self._version} of table '{self._table_id}' was removed by cleanup", hint="read a newer commit"
+                ) from error
+            raise
 
     def live(self) -> Mask | None:
         starts, _ = self._layout()
         if self._rows == self._slots:
             return None
         if not self._live_known:
-            addresses = _guarded("scanning", lambda: self.dataset().to_table(columns=[], with_row_address=True))
+            addresses = self._guarded("scanning", lambda: self.dataset().to_table(columns=[], with_row_address=True))
             mask = np.zeros(self._slots, dtype=np.bool_)
             mask[self._slots_of(addresses.column("_rowaddr"), starts)] = True
             with self._lock:
@@ -121,9 +133,9 @@ class LanceTable:
         dataset = self.dataset()
         names = _present(dataset, columns) or ["id"]
         if self._rows == self._slots:
-            table = _guarded("scanning", lambda: dataset.to_table(columns=names))
+            table = self._guarded("scanning", lambda: dataset.to_table(columns=names))
         else:
-            table = _guarded("scanning", lambda: dataset.to_table(columns=names, with_row_address=True))
+            table = self._guarded("scanning", lambda: dataset.to_table(columns=names, with_row_address=True))
             places = np.full(self._slots, -1, dtype=np.int64)
             places[self._slots_of(table.column("_rowaddr"), starts)] = np.arange(table.num_rows)
             indices = pa.array(places, mask=places < 0)
@@ -140,7 +152,7 @@ class LanceTable:
         names = _present(dataset, columns) or ["id"]
         # `_take_rows` wants each address once; the caller may ask for a slot twice.
         unique, inverse = np.unique(addresses, return_inverse=True)
-        table = _guarded("reading", lambda: dataset._take_rows(unique.tolist(), columns=names))
+        table = self._guarded("reading", lambda: dataset._take_rows(unique.tolist(), columns=names))
         if table.num_rows != len(unique):
             raise StorageError(
                 f"storage: table {self._table_id} has {table.num_rows} of {len(unique)} rows asked for",
@@ -165,7 +177,9 @@ class LanceTable:
                 continue
             condition = f"`{column}` = {literals[0]}" if len(literals) == 1 else f"`{column}` IN ({', '.join(literals)})"
             tables.append(
-                _guarded("looking up", lambda c=condition: dataset.to_table(columns=names, filter=c, with_row_address=True))
+                self._guarded(
+                    "looking up", lambda c=condition: dataset.to_table(columns=names, filter=c, with_row_address=True)
+                )
             )
         if not tables:
             return np.empty(0, dtype=np.int32), _with_missing(dataset.schema.empty_table().select(names), columns, 0)
@@ -180,14 +194,14 @@ class LanceTable:
 
     def has_index(self, column: str) -> bool:
         if self._indexed is None:
-            descriptions = _guarded("opening", lambda: self.dataset().describe_indices())
+            descriptions = self._guarded("opening", lambda: self.dataset().describe_indices())
             self._indexed = frozenset(name for description in descriptions for name in description.field_names)
         return column in self._indexed
 
     def _layout(self) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]:
         """Return the first slot and the id of every fragment."""
         if self._starts is None or self._fragment_ids is None:
-            fragments = _guarded("opening", lambda: self.dataset().get_fragments())
+            fragments = self._guarded("opening", lambda: self.dataset().get_fragments())
             sizes = np.array([fragment.physical_rows for fragment in fragments], dtype=np.int64)
             ids = np.array([fragment.fragment_id for fragment in fragments], dtype=np.int64)
             deleted = sum(fragment.num_deletions for fragment in fragments)
