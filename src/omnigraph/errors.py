@@ -200,7 +200,8 @@ class WriteConflict(Conflict):
 class MergeConflicts(Conflict):
     """Two branches do not agree on some rows; nothing was merged. ``conflicts`` holds every one of them.
 
-    Each has ``table_key``, ``row_id`` (None for a rule of the whole type), ``kind`` and ``message``.
+    Each has ``table_key``, ``row_id`` (None for a rule of the whole type), ``kind`` and ``message``; those of single rows also
+    have ``base``, ``ours`` (the target) and ``theirs`` (the source), with the row and the commit behind it.
     """
 
     kind = "merge_conflicts"
@@ -214,12 +215,13 @@ class MergeConflicts(Conflict):
         message = "merge conflicts: " + "; ".join(name(conflict) for conflict in conflicts[: self._named])
         if len(conflicts) > self._named:
             message += f"; and {len(conflicts) - self._named} more"
-        super().__init__(message, hint="make the rows agree on one of the branches, then merge again")
+        super().__init__(
+            message, hint="make the rows agree on one of the branches and merge again, or say which side wins with a strategy"
+        )
         self.conflicts = list(conflicts)
 
     def facts(self) -> dict[str, Any]:  # Any: JSON values
-        members = ("table_key", "row_id", "kind", "message")
-        return {"merge_conflicts": [{name: getattr(one, name) for name in members} for one in self.conflicts]}
+        return {"merge_conflicts": self.conflicts}
 
 
 class PreconditionFailed(Conflict):

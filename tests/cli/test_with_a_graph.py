@@ -175,3 +175,35 @@ def test_an_address_that_is_typed_has_no_policy_of_a_name(og: RealGraph) -> None
     Path("p.yaml").write_text(POLICY)
     Path("omnigraph.yaml").write_text("graphs: {desk: {uri: ./g, policy: {file: p.yaml}}}\n")
     og("load", "g", "--data", "d.jsonl", "--mode", "merge")
+
+
+def test_merges_are_previewed_settled_and_tidied_up(og: RealGraph) -> None:
+    og("branch", "create", "draft", "g.omni")
+    og("mutate", "g.omni", "--as", "act-a", "--branch", "draft", "-e", AGE, "--params", '{"n": "Ida", "a": 1}')
+    og("mutate", "g.omni", "--as", "act-b", "-e", AGE, "--params", '{"n": "Ida", "a": 2}')
+    preview = og("branch", "merge", "draft", "g.omni", "--dry-run", status=1)
+    assert preview.out.startswith(
+        "would merge draft into main: merged, refused by 1 conflict\n"
+        "  node:Person:Ida (divergent_update): divergent update for id 'Ida'\n"
+        "              base  ours                        theirs\n"
+        "      age     41    2                           1\n"
+    )
+    document = json.loads(og("branch", "merge", "draft", "g.omni", "--dry-run", "--json", status=1).out)
+    assert [document["mergeable"], document["outcome"], len(document["merge_conflicts"])] == [False, "merged", 1]
+    refused = og("branch", "merge", "draft", "g.omni", "--json", status=1)
+    assert refused.out == ""
+    assert json.loads(refused.err.splitlines()[-1])["merge_conflicts"] == document["merge_conflicts"]
+    assert document["merge_conflicts"][0]["theirs"]["actor_id"] == "act-a"
+    for words in (["--strategy", "both"], ["--strategy", "ours", "--strategy", "theirs"], ["--dry-run", "--delete-branch"]):
+        og("branch", "merge", "draft", "g.omni", *words, status=2)
+    assert "unknown type 'Ghost'" in og("branch", "merge", "draft", "g.omni", "--strategy", "Ghost=ours", status=1).err
+    og("branch", "create", "below", "g.omni", "--from", "draft")
+    kept = og("branch", "merge", "draft", "g.omni", "--strategy", "Person=theirs", "--delete-branch", "--json")
+    assert "warning: merged, but could not delete branch 'draft': " in kept.err
+    merged = json.loads(kept.out)
+    assert (merged["outcome"], merged["branch_deleted"]) == ("merged", False)
+    assert "descendant branch 'below'" in merged["branch_delete_error"]
+    shown = json.loads(og("commit", "show", merged["commit"]["graph_commit_id"], "--uri", "g.omni", "--json").out)
+    assert shown["resolved"] == [{"table_key": "node:Person", "strategy": "theirs", "rows": 1}]
+    gone = og("branch", "merge", "below", "g.omni", "--delete-branch")
+    assert gone.out == "merged below into main: already_up_to_date\ndeleted branch below\n"

@@ -66,6 +66,7 @@ COMMANDS: list[tuple[str, ...]] = [
     ("branch", "create", "draft", "--json"),
     ("branch", "create", "draft"),
     ("branch", "list", "--json"),
+    ("branch", "merge", "draft", "--dry-run", "--json"),
     ("branch", "merge", "draft", "--json"),
     ("branch", "delete", "draft", "--json"),
     ("branch", "delete", "draft"),

@@ -126,6 +126,28 @@ def test_merge(open_server: Browser) -> None:
     assert (same.status, same.error) == (400, "branch_merge requires distinct source and target branches")
 
 
+def test_a_merge_is_previewed_and_settled_by_a_strategy(open_server: Browser) -> None:
+    open_server.post("/branches", {"name": "draft"})
+    open_server.post("/mutate", {"query": AGE, "params": {"name": "Ida", "age": 1}, "branch": "draft"})
+    open_server.post("/mutate", {"query": AGE, "params": {"name": "Ida", "age": 2}})
+    asked = {"source": "draft", "target": "main"}
+    preview = open_server.post("/branches/merge/preview", asked).json()
+    assert (preview["outcome"], preview["mergeable"], preview["changes"]) == ("merged", False, [])
+    (conflict,) = preview["merge_conflicts"]
+    ages = [conflict[side]["row"]["properties"]["age"] for side in ("ours", "theirs")]
+    assert ages == [2, 1]
+    assert conflict == open_server.post("/branches/merge", asked).json()["merge_conflicts"][0]
+    for strategy in ("mine", {"Person": "mine"}, {"Ghost": "ours"}):
+        assert open_server.post("/branches/merge", {**asked, "strategy": strategy}).status == 400
+        assert open_server.post("/branches/merge/preview", {**asked, "strategy": strategy}).status == 400
+    assert open_server.post("/branches/merge/preview", {**asked, "strategy": "theirs"}).json()["mergeable"] is True
+    merged = open_server.post("/branches/merge", {**asked, "strategy": {"Person": "theirs"}}).json()
+    assert merged["outcome"] == "merged"
+    assert merged["resolved"] == [{"table_key": "node:Person", "strategy": "theirs", "rows": 1}]
+    commit = open_server.get(f"/commits/{merged['commit']['graph_commit_id']}").json()
+    assert commit["resolved"] == merged["resolved"]
+
+
 def test_merge_may_delete_its_source(open_server: Browser) -> None:
     for name in ("draft", "other", "below"):
         open_server.post("/branches", {"name": name, "from": "other" if name == "below" else "main"})

@@ -13,7 +13,9 @@ def report(error: OmnigraphError, *, as_json: bool) -> None:
     """
     lines = [f"Error: {error.message}"]
     if isinstance(error, MergeConflicts):
-        lines += [f"  {one.table_key}:{one.row_id or ''} ({one.kind}): {one.message}" for one in error.conflicts]
+        from omnigraph.cli import merge_text
+
+        lines += merge_text.conflicts(error.conflicts)
     cause = error.__cause__
     if cause is not None and str(cause) and str(cause) not in error.message:
         lines.append(f"caused by: {cause}")

@@ -17,13 +17,15 @@ from omnigraph.errors import BadRequest, NotFound
 from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput, BranchListOutput
 from omnigraph.wire.commit import CommitInfo, CommitListOutput, SnapshotOutput
 from omnigraph.wire.encoding import compact
-from omnigraph.wire.merge import MergeOutput
+from omnigraph.wire.merge import MergeOutput, MergePreviewOutput
 from omnigraph.wire.request import (
     BranchCreateRequest,
     BranchMergeRequest,
     ExportRequest,
     IngestRequest,
     InvokeStoredQueryRequest,
+    MergePreviewRequest,
+    MergeStrategy,
     ReadRequest,
     SchemaApplyRequest,
 )
@@ -168,9 +170,17 @@ class RemoteGraph:
         """Delete a branch. Raises BadRequest, Conflict, NotFound."""
         return self._ask("DELETE", f"/branches/{_segment(name)}", BranchDeleteOutput)
 
-    def merge(self, source: str, *, into: str | None = None, actor: str | None = None) -> MergeOutput:
+    def merge(
+        self, source: str, *, into: str | None = None, actor: str | None = None, strategy: MergeStrategy = None
+    ) -> MergeOutput:
         """Merge a branch into another (default main). Raises MergeConflicts with every conflict."""
-        return self._ask("POST", "/branches/merge", MergeOutput, compact(BranchMergeRequest(source, into)))
+        asked = BranchMergeRequest(source, into, strategy=_sides(strategy))
+        return self._ask("POST", "/branches/merge", MergeOutput, compact(asked))
+
+    def preview_merge(self, source: str, *, into: str | None = None, strategy: MergeStrategy = None) -> MergePreviewOutput:
+        """Say what `merge` would do now, without writing."""
+        asked = MergePreviewRequest(source, into, _sides(strategy))
+        return self._ask("POST", "/branches/merge/preview", MergePreviewOutput, compact(asked))
 
     # --- stored queries, and the server --------------------------------------------------------------------------------
 
@@ -242,6 +252,10 @@ def _decoded(answer: bytes, shape: type[_T]) -> _T:
 
 def _segment(name: str) -> str:
     return quote(name, safe="")
+
+
+def _sides(strategy: MergeStrategy) -> str | dict[str, str] | None:
+    return strategy if strategy is None or isinstance(strategy, str) else dict(strategy)
 
 
 def _query(**values: str | None) -> str:

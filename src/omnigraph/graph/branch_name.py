@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from omnigraph.errors import BadRequest
+from omnigraph.storage.record import MAIN
 
 RESERVED: Final = "__schema_apply_lock__"
 ESCAPED_BYTES_MAX: Final = 240
@@ -44,3 +45,13 @@ def _reason(name: str) -> str | None:
         if letter != "/" and letter not in _PUNCTUATION and not letter.isalnum():
             return f"it holds {letter!r}"
     return None
+
+
+def distinct_branches(source: str, into: str | None) -> tuple[str, str]:
+    """Return the names of the two branches of a merge; the target defaults to main. Raises BadRequest."""
+    source, target = source.strip(), MAIN if into is None else into.strip()
+    if RESERVED in (source, target):
+        raise BadRequest(f"branch_merge does not allow internal system refs ('{source}' -> '{target}')")
+    if source == target:
+        raise BadRequest("branch_merge requires distinct source and target branches", hint="name the branch to merge from")
+    return source, target

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import msgspec
+from msgspec import UNSET
 
 from omnigraph.errors import HistoryReclaimed, PreconditionFailed
 from omnigraph.storage.cut import Cut, Schema, open_cut
@@ -15,7 +16,7 @@ from omnigraph.storage.log import Log, LogEntry
 from omnigraph.storage.names import branch_of_ref_key
 from omnigraph.storage.objects import ObjectMissing, ObjectStore
 from omnigraph.storage.record import MAIN, CommitEntry, Position, Ref, TableState
-from omnigraph.wire.commit import CommitInfo
+from omnigraph.wire.commit import CommitInfo, ResolvedInfo
 
 Located: TypeAlias = tuple[Position, CommitEntry]
 ReadRef = Callable[[str], Ref]
@@ -31,6 +32,7 @@ def info(commit: CommitEntry) -> CommitInfo:
         merged_parent_commit_id=commit.merged_parent,
         actor_id=commit.actor,
         created_at=commit.created_at,
+        resolved=[ResolvedInfo(*one) for one in commit.extra["resolved"]] if "resolved" in commit.extra else UNSET,
     )
 
 

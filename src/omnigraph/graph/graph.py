@@ -10,10 +10,12 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from msgspec import UNSET
+
 from omnigraph.errors import BadRequest, Conflict, NotFound, TypeCheckError
 from omnigraph.graph import commits as commit_log
 from omnigraph.graph.branch import BranchHead, Evaluated, FastForward, Head
-from omnigraph.graph.branch_name import RESERVED, refuse_reserved, valid_branch_name
+from omnigraph.graph.branch_name import distinct_branches, refuse_reserved, valid_branch_name
 from omnigraph.graph.commits import Located
 from omnigraph.graph.compiled import CompiledQueries, CompiledRead
 from omnigraph.graph.reclaimed import survives_cleanup
@@ -37,8 +39,9 @@ from omnigraph.storage.root import open_store
 from omnigraph.storage.schema_change import under_schema
 from omnigraph.storage.snapshot_view import SnapshotView
 from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput
-from omnigraph.wire.commit import CommitInfo, SnapshotOutput, TableInfo
-from omnigraph.wire.merge import MergeOutput
+from omnigraph.wire.commit import CommitInfo, ResolvedInfo, SnapshotOutput, TableInfo
+from omnigraph.wire.merge import MergeOutput, MergePreviewOutput
+from omnigraph.wire.request import MergeStrategy
 from omnigraph.wire.schema_apply import SchemaApplyOutput
 from omnigraph.wire.write import LOAD_MODES, IngestOutput, LoadMode, MutateOutput
 
@@ -363,39 +366,40 @@ class Graph:
             self._written.discard(name)
         return BranchDeleteOutput(self.uri, name, actor)
 
-    def merge(self, source: str, *, into: str | None = None, actor: str | None = None) -> MergeOutput:
+    def merge(
+        self, source: str, *, into: str | None = None, actor: str | None = None, strategy: MergeStrategy = None
+    ) -> MergeOutput:
         """Merge a branch into another (default main) as one commit, or as none when there is nothing to merge.
 
         Rows are compared as wholes over the best common ancestor; the source branch is never changed. Costs what the rows cost
-        that either side changed. Raises MergeConflicts with every conflict, BadRequest, NotFound, WriteConflict, Forbidden.
+        that either side changed. ``strategy`` settles conflicts of rows: ``"ours"`` keeps the target's row, ``"theirs"`` takes
+        the source's, a mapping says so by type (``"*"`` stands for the others); the commit records what it settled. Raises
+        MergeConflicts with every conflict that is left, BadRequest, NotFound, WriteConflict, Forbidden.
         """
-        from omnigraph.graph.merge import evaluate_merge, relate
+        from omnigraph.graph.merge import Sides, evaluate_merge, relate
+        from omnigraph.graph.merge_strategy import sides_by_table
         from omnigraph.storage.ancestry import Ancestry
 
-        target_name, source = _name_of(into), source.strip()
-        self._admit(actor, "branch_merge", branch=source, target_branch=target_name)
-        if RESERVED in (source, target_name):
-            raise BadRequest(f"branch_merge does not allow internal system refs ('{source}' -> '{target_name}')")
-        if source == target_name:
-            raise BadRequest("branch_merge requires distinct source and target branches", hint="name the branch to merge from")
+        self._admit(actor, "branch_merge", branch=source.strip(), target_branch=_name_of(into))
+        source, target_name = distinct_branches(source, into)
         target = self._branch(into)
         taken = self._branch(source).current()
+        sides_by_table(strategy, target.known.cut.catalog)  # refuses what nobody can mean, also when nothing is to be merged
         ancestry = Ancestry(self._log)
         outcome = "already_up_to_date"
+        resolved: list[ResolvedInfo] = []
 
         def evaluate(head: Head) -> Evaluated | None:
-            nonlocal outcome
+            nonlocal outcome, resolved
             relation = relate(ancestry, taken.cut, head.cut)
-            if relation is None:
-                raise Conflict("branches have no common ancestor", hint="export one and load it into the other")
             outcome = relation.outcome
             if outcome == "already_up_to_date":
                 return None
             if outcome == "fast_forward":
                 return FastForward(taken.cut, actor), taken.view_if_made
-            merged = evaluate_merge(
-                self._log, ancestry, relation, taken.cut, head.cut, taken.view, head.view, self._view_at, actor
-            )
+            sides = Sides(taken.cut, head.cut, taken.view, head.view)
+            merged = evaluate_merge(self._log, ancestry, relation, sides, self._view_at, strategy, actor)
+            resolved = merged.resolved
             return merged.draft, merged.view
 
         published = target.publish(evaluate)
@@ -403,7 +407,37 @@ class Graph:
         if published is not None:
             self._after_commit(target, published.head)
             commit = commit_log.info(published.commit)
-        return MergeOutput(source, target_name, outcome, actor, commit)
+        return MergeOutput(source, target_name, outcome, actor, commit, resolved or UNSET)
+
+    def preview_merge(self, source: str, *, into: str | None = None, strategy: MergeStrategy = None) -> MergePreviewOutput:
+        """Say what `merge` would do now, without writing: outcome, rows by type, and every conflict.
+
+        Costs what the merge would. Raises BadRequest, NotFound, Conflict when the branches have no common past.
+        """
+        from omnigraph.graph.merge import Sides, preview_merge, relate
+        from omnigraph.graph.merge_strategy import sides_by_table
+        from omnigraph.storage.ancestry import Ancestry
+
+        source, target_name = distinct_branches(source, into)
+        head, taken = self._branch(into).current(), self._branch(source).current()
+        sides_by_table(strategy, head.cut.catalog)
+        ancestry = Ancestry(self._log)
+        relation = relate(ancestry, taken.cut, head.cut)
+        bases = [base.commit.id for base in relation.bases]
+        if relation.outcome == "already_up_to_date":
+            return MergePreviewOutput(source, target_name, relation.outcome, True, bases, [], [], [])
+        sides = Sides(taken.cut, head.cut, taken.view, head.view)
+        found = preview_merge(self._log, ancestry, relation, sides, self._view_at, strategy)
+        return MergePreviewOutput(
+            source,
+            target_name,
+            relation.outcome,
+            not found.conflicts,
+            bases,
+            found.changes,
+            found.resolved,
+            found.conflicts,
+        )
 
     # --- life ----------------------------------------------------------------------------------------------------------
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
-from omnigraph.errors import ConstraintViolation, MergeConflicts
+from omnigraph.errors import Conflict, ConstraintViolation, MergeConflicts
 from omnigraph.graph.changed_ids import changed_ids, union
 from omnigraph.graph.integrity import check_cardinality, check_endpoints, check_unique, table_of
 from omnigraph.graph.layout import Layout, Layouts, layouts_of
+from omnigraph.graph.merge_conflicts import ConflictReport
+from omnigraph.graph.merge_strategy import sides_by_table
 from omnigraph.graph.row_image import Image, row_images
 from omnigraph.language.catalog import EdgeType
 from omnigraph.storage.ancestry import Ancestry, Located
@@ -26,7 +28,10 @@ from omnigraph.storage.commit import Draft, RowChange
 from omnigraph.storage.cut import Cut
 from omnigraph.storage.log import Log
 from omnigraph.storage.snapshot_view import SnapshotView
+from omnigraph.wire.commit import ResolvedInfo
 from omnigraph.wire.error import MergeConflictInfo
+from omnigraph.wire.merge import MergeChangeInfo
+from omnigraph.wire.request import MergeStrategy
 
 Outcome = Literal["already_up_to_date", "fast_forward", "merged"]
 ViewAt = Callable[[Located], SnapshotView]
@@ -45,15 +50,15 @@ class Relation:
     bases: tuple[Located, ...]
 
 
-def relate(ancestry: Ancestry, source: Cut, target: Cut) -> Relation | None:
-    """Return how a source stands to a target; None when they have no common ancestor.
+def relate(ancestry: Ancestry, source: Cut, target: Cut) -> Relation:
+    """Return how a source stands to a target. Raises Conflict when they have no common ancestor.
 
     Reads as many commits as the two do not share.
     """
     left, right = ancestry.head_of(source), ancestry.head_of(target)
     bases = tuple(ancestry.merge_bases([left], [right]))
     if not bases:
-        return None
+        raise Conflict("branches have no common ancestor", hint="export one and load it into the other")
     outcome: Outcome = "merged"
     if bases[0].commit.id == left.commit.id:
         outcome = "already_up_to_date"
@@ -63,63 +68,90 @@ def relate(ancestry: Ancestry, source: Cut, target: Cut) -> Relation | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Sides:
+    """The two heads of a merge, opened."""
+
+    source: Cut
+    target: Cut
+    source_view: SnapshotView
+    target_view: SnapshotView
+
+
+@dataclass(frozen=True, slots=True)
 class Merged:
-    """An evaluated merge: a draft for the target and the view after it."""
+    """An evaluated merge: a draft for the target, the view after it, and the conflicts that the strategy settled."""
 
     draft: Draft
     view: SnapshotView
+    resolved: list[ResolvedInfo]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a merge would change by type, what its strategy would settle, and every conflict that would refuse it."""
+
+    changes: list[MergeChangeInfo]
+    resolved: list[ResolvedInfo]
+    conflicts: list[MergeConflictInfo]
 
 
 def evaluate_merge(
-    log: Log,
-    ancestry: Ancestry,
-    relation: Relation,
-    source: Cut,
-    target: Cut,
-    source_view: SnapshotView,
-    target_view: SnapshotView,
-    view_at: ViewAt,
-    actor: str | None,
+    log: Log, ancestry: Ancestry, relation: Relation, sides: Sides, view_at: ViewAt, strategy: MergeStrategy, actor: str | None
 ) -> Merged:
-    """Merge by rows. Raises MergeConflicts with every conflict; nothing is changed then. O(changed rows)."""
-    merge = _Merge(log, ancestry, relation, source, target, source_view, target_view, view_at)
+    """Merge by rows. Raises MergeConflicts with every conflict; nothing is changed then. O(changed rows).
+
+    Raises BadRequest for a strategy that names no side or no type.
+    """
+    merge = _Merge(log, ancestry, relation, sides, view_at, strategy)
     merge.compare()
     merge.refuse()
-    return merge.apply(actor)
+    changes, view = merge.image()
+    merge.refuse()
+    return merge.merged(changes, view, actor)
+
+
+def preview_merge(
+    log: Log, ancestry: Ancestry, relation: Relation, sides: Sides, view_at: ViewAt, strategy: MergeStrategy
+) -> Preview:
+    """Evaluate a merge without publishing it; conflicts are told, not raised. O(changed rows)."""
+    merge = _Merge(log, ancestry, relation, sides, view_at, strategy)
+    merge.compare()
+    if not merge.conflicts:
+        merge.image()
+    return Preview(merge.change_counts(), merge.resolved(), merge.report())
 
 
 class _Merge:
     def __init__(
-        self,
-        log: Log,
-        ancestry: Ancestry,
-        relation: Relation,
-        source: Cut,
-        target: Cut,
-        source_view: SnapshotView,
-        target_view: SnapshotView,
-        view_at: ViewAt,
+        self, log: Log, ancestry: Ancestry, relation: Relation, sides: Sides, view_at: ViewAt, strategy: MergeStrategy
     ) -> None:
         self.log = log
         self.ancestry = ancestry
         self.relation = relation
-        self.source = source
-        self.target = target
-        self.source_view = source_view
-        self.target_view = target_view
+        self.source = sides.source
+        self.target = sides.target
+        self.source_view = sides.source_view
+        self.target_view = sides.target_view
         self.view_at = view_at
-        self.layouts: Layouts = layouts_of(target.schema)
+        self.layouts: Layouts = layouts_of(sides.target.schema)
+        self.winners = sides_by_table(strategy, sides.target.catalog)
         self.taken: dict[str, list[str]] = {}
         self.removed: dict[str, list[str]] = {}
+        self.inserted: dict[str, int] = {}
+        self.settled: dict[str, int] = {}
         self.conflicts: list[MergeConflictInfo] = []
+        self.only_theirs: list[Located] = []
+        self.only_ours: list[Located] = []
 
     # --- rows ----------------------------------------------------------------------------------------------------------
 
     def compare(self) -> None:
         """Decide every row that either side changed."""
         shared = self._shared_past()
-        theirs = changed_ids(self.log.store, self.ancestry.only_in([self.relation.source], shared))
-        ours = changed_ids(self.log.store, self.ancestry.only_in([self.relation.target], shared))
+        self.only_theirs = self.ancestry.only_in([self.relation.source], shared)
+        self.only_ours = self.ancestry.only_in([self.relation.target], shared)
+        theirs = changed_ids(self.log.store, self.only_theirs)
+        ours = changed_ids(self.log.store, self.only_ours)
         if len(self.relation.bases) > 1:
             theirs = ours = union(theirs, ours)
         for table_key, identity in self.target.schema.by_key.items():
@@ -148,12 +180,22 @@ class _Merge:
             then = base.get(row_id, ours_now)
             if theirs_now == then:
                 continue
-            if ours_now != then:
+            if ours_now != then and not self._settle(layout.table_key):
                 self.conflicts.append(_row_conflict(layout.table_key, row_id, then, theirs_now, ours_now))
+            elif ours_now != then and self.winners[layout.table_key] == "ours":
+                continue
             elif theirs_now is None:
                 self.removed.setdefault(layout.table_key, []).append(row_id)
             else:
                 self.taken.setdefault(layout.table_key, []).append(row_id)
+                self.inserted[layout.table_key] = self.inserted.get(layout.table_key, 0) + (ours_now is None)
+
+    def _settle(self, table_key: str) -> bool:
+        """Return whether the strategy names a side for a conflict of a type, and count it then."""
+        if table_key not in self.winners:
+            return False
+        self.settled[table_key] = self.settled.get(table_key, 0) + 1
+        return True
 
     def _all_ids(self, layout: Layout) -> set[str]:
         """Return every id of a type on either side or in the base: a whole table was replaced."""
@@ -186,10 +228,32 @@ class _Merge:
 
     def refuse(self) -> None:
         if self.conflicts:
-            raise MergeConflicts(sorted(self.conflicts, key=_order))
+            raise MergeConflicts(self.report())
 
-    def apply(self, actor: str | None) -> Merged:
-        """Take the source's net change over and judge what it can break."""
+    def report(self) -> list[MergeConflictInfo]:
+        """Return the conflicts in their order, with what each side holds."""
+        if not self.conflicts:
+            return []
+        bases = self.relation.bases
+        base = self.view_at(bases[0]) if len(bases) == 1 else None
+        ours, theirs = (self.target_view, self.only_ours), (self.source_view, self.only_theirs)
+        return ConflictReport(self.log.store, self.layouts, base, ours, theirs).detailed(sorted(self.conflicts, key=_order))
+
+    def change_counts(self) -> list[MergeChangeInfo]:
+        """Return what the target would take over, by type."""
+        counts = []
+        for table_key in sorted({*self.taken, *self.removed}):
+            inserted = self.inserted.get(table_key, 0)
+            updated = len(self.taken.get(table_key, [])) - inserted
+            counts.append(MergeChangeInfo(table_key, inserted, updated, len(self.removed.get(table_key, []))))
+        return counts
+
+    def resolved(self) -> list[ResolvedInfo]:
+        """Return the conflicts that the strategy settled, by type."""
+        return [ResolvedInfo(key, self.winners[key], rows) for key, rows in sorted(self.settled.items())]
+
+    def image(self) -> tuple[dict[str, Change], SnapshotView]:
+        """Take the source's net change over and judge what it can break: violations join the conflicts."""
         step = self.target.state.step + 1
         changes: dict[str, Change] = {}
         for table_key in sorted({*self.taken, *self.removed}):
@@ -198,13 +262,20 @@ class _Merge:
             changes[table_key] = Change(step, batch, tuple(self.removed.get(table_key, [])))
         view = self.target_view.extend(self.target.catalog, changes) if changes else self.target_view
         self._judge(view, changes)
-        self.refuse()
+        return changes, view
+
+    def merged(self, changes: Mapping[str, Change], view: SnapshotView, actor: str | None) -> Merged:
+        """Return the draft of the one commit that the target gets."""
+        resolved = self.resolved()
+        notes: dict[str, Any] = {}  # Any: notes of a commit
+        if resolved:
+            notes["resolved"] = [[one.table_key, one.strategy, one.rows] for one in resolved]
         inline = {}
         for table_key, change in changes.items():
             layout = self.layouts[table_key]
             rows = table_of(view, layout.entity).rows
             inline[layout.type_id] = RowChange(change.upserts, change.deletes, rows, layout.stored_header)
-        return Merged(Draft("merge", actor, inline, source=self.source), view)
+        return Merged(Draft("merge", actor, inline, source=self.source, extra=notes), view, resolved)
 
     def _rows(self, layout: Layout, row_ids: Sequence[str]) -> pa.RecordBatch | None:
         if not row_ids:

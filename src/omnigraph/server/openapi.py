@@ -68,6 +68,7 @@ _BODIES: Final = {
     "applySchema": "SchemaApplyRequest",
     "createBranch": "BranchCreateRequest",
     "mergeBranches": "BranchMergeRequest",
+    "previewMerge": "MergePreviewRequest",
 }
 _INVOCATIONS: Final = ("invoke_query", "invoke_query_if_graph_commit")
 _RESULTS: Final = {
@@ -91,6 +92,7 @@ _RESULTS: Final = {
     "listBranches": "BranchListOutput",
     "createBranch": "BranchCreateOutput",
     "mergeBranches": "BranchMergeOutput",
+    "previewMerge": "MergePreviewOutput",
     "deleteBranch": "BranchDeleteOutput",
     "listCommits": "CommitListOutput",
     "getCommit": "CommitOutput",
@@ -114,7 +116,7 @@ _QUERY_400: Final = (
     "The query cannot be carried out as it stands; a query that contains mutations is refused here, send it to POST /mutate"
 )
 _CONFLICTS: Final = ("createBranch", "mergeBranches", "mutate", "change", *_INVOCATIONS, "mutate_if_graph_commit")
-_MORE_CONFLICTS: Final = ("load", "ingest", "applySchema", "deleteBranch")
+_MORE_CONFLICTS: Final = ("load", "ingest", "applySchema", "deleteBranch", "previewMerge")
 _MISSING: Final = ("deleteBranch", "getCommit", *_INVOCATIONS)
 _NAMED_IN_REQUEST: Final = (
     "query",
@@ -129,6 +131,7 @@ _NAMED_IN_REQUEST: Final = (
     "listCommits",
     "createBranch",
     "mergeBranches",
+    "previewMerge",
 )
 
 

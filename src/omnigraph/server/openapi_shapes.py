@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
-from omnigraph.wire import branch, commit, error, policy, read, request, schema_apply, service, write
+from omnigraph.wire import branch, commit, error, merge, policy, read, request, schema_apply, service, write
 
 Json = dict[str, Any]  # Any: a JSON Schema
 
@@ -52,8 +52,13 @@ COMPONENTS: Final = (
     Component("InvokeStoredQueryRequest", request.InvokeStoredQueryRequest),
     Component("KeyConflictOutput", error.KeyConflictInfo, "table_key,row_id"),
     Component("ManifestConflictOutput", error.ManifestConflictInfo, "table_key,expected,actual"),
+    Component("MergeChangeOutput", merge.MergeChangeInfo, "table_key,inserted,updated,deleted"),
     Component("MergeConflictOutput", error.MergeConflictInfo, "table_key,kind,message"),
     Component("PolicyAnswersOutput", policy.PolicyAnswersOutput, "action,protected,unprotected,without_branch"),
+    Component("MergePreviewOutput", merge.MergePreviewOutput, "source,target,outcome,mergeable,changes,merge_conflicts"),
+    Component("MergePreviewRequest", request.MergePreviewRequest, "source"),
+    Component("MergeResolvedOutput", commit.ResolvedInfo, "table_key,strategy,rows"),
+    Component("MergeSideOutput", error.MergeSideInfo),
     Component("ParamDescriptor", service.ParamDescriptor, "name,kind,nullable"),
     Component("QueriesCatalogOutput", service.QueriesCatalogOutput, "queries"),
     Component("QueryCatalogEntry", service.QueryCatalogEntry, "name,tool_name,mutation,params"),
@@ -96,9 +101,20 @@ _ENUMS: Final = {
     ],
     "ParamKind": ["string", "bool", "int", "bigint", "float", "date", "datetime", "blob", "vector", "list"],
 }
+_STRATEGY: Final[Json] = {
+    "description": "Which side wins conflicts of rows: one word for all, or one by type (`*` stands for the types not named)",
+    "oneOf": [
+        {"type": "null"},
+        {"type": "string", "enum": ["ours", "theirs"]},
+        {"type": "object", "additionalProperties": {"type": "string", "enum": ["ours", "theirs"]}},
+    ],
+}
 # Members whose type says less than is known of them.
 _OVERRIDES: Final[dict[tuple[str, str], Json]] = {
     ("BranchMergeOutput", "outcome"): {"$ref": "#/components/schemas/BranchMergeOutcome"},
+    ("MergePreviewOutput", "outcome"): {"$ref": "#/components/schemas/BranchMergeOutcome"},
+    ("BranchMergeRequest", "strategy"): _STRATEGY,
+    ("MergePreviewRequest", "strategy"): _STRATEGY,
     ("ErrorOutput", "code"): {"$ref": "#/components/schemas/ErrorCode"},
     ("MergeConflictOutput", "kind"): {"$ref": "#/components/schemas/MergeConflictKindOutput"},
     ("IngestRequest", "mode"): {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/LoadMode"}]},

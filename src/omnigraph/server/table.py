@@ -79,6 +79,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "POST", "/branches", "createBranch", "branches", "Create a branch", branches.create, gated=True, needs="create_branch"
     ),
     Route("POST", "/branches/merge", "mergeBranches", "branches", "Merge a branch", branches.merge, gated=True, needs="merge"),
+    Route("POST", "/branches/merge/preview", "previewMerge", "branches", "Say what a merge would do", branches.preview_merge),
     Route(
         "DELETE",
         "/branches/{branch}",

@@ -7,8 +7,19 @@ from msgspec import UNSET, UnsetType
 from omnigraph.wire.encoding import Shape
 
 
+class ResolvedInfo(Shape, frozen=True, gc=False):
+    """Conflicting rows of one type that a strategy settled: ``ours`` kept the target's, ``theirs`` took the source's."""
+
+    table_key: str
+    strategy: str
+    rows: int
+
+
 class CommitInfo(Shape, frozen=True, gc=False):
-    """One commit. ``manifest_branch`` is null for main; ``created_at`` counts microseconds since the epoch."""
+    """One commit. ``manifest_branch`` is null for main; ``created_at`` counts microseconds since the epoch.
+
+    ``resolved`` is there for a merge whose strategy settled conflicts.
+    """
 
     graph_commit_id: str
     manifest_branch: str | None
@@ -17,6 +28,7 @@ class CommitInfo(Shape, frozen=True, gc=False):
     merged_parent_commit_id: str | None
     actor_id: str | None
     created_at: int
+    resolved: list[ResolvedInfo] | UnsetType = UNSET
 
 
 class CommitListOutput(Shape, frozen=True, gc=False):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -9,13 +11,28 @@ from omnigraph.errors import OmnigraphError
 from omnigraph.wire.encoding import Shape
 
 
+class MergeSideInfo(Shape, frozen=True, gc=False):
+    """What one side of a conflict holds: the row (null where it has none), and the commit and actor that left it so."""
+
+    row: dict[str, Any] | None  # Any: JSON values
+    graph_commit_id: str | UnsetType = UNSET
+    actor_id: str | UnsetType | None = UNSET
+
+
 class MergeConflictInfo(Shape, frozen=True, gc=False):
-    """One row that two branches changed in ways that do not fit together; ``row_id`` is null for a whole table."""
+    """One row that two branches changed in ways that do not fit together; ``row_id`` is null for a whole table.
+
+    The sides are there for conflicts of single rows: ``base`` is the common past (absent where several pasts disagree),
+    ``ours`` the target and ``theirs`` the source.
+    """
 
     table_key: str
     row_id: str | None
     kind: str
     message: str
+    base: MergeSideInfo | UnsetType = UNSET
+    ours: MergeSideInfo | UnsetType = UNSET
+    theirs: MergeSideInfo | UnsetType = UNSET
 
 
 class ManifestConflictInfo(Shape, frozen=True, gc=False):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from omnigraph.wire.commit import CommitInfo
+from msgspec import UNSET, UnsetType
+
+from omnigraph.wire.commit import CommitInfo, ResolvedInfo
 from omnigraph.wire.encoding import Shape
+from omnigraph.wire.error import MergeConflictInfo
 
 
 class MergeOutput(Shape, frozen=True, gc=False):
@@ -14,3 +17,26 @@ class MergeOutput(Shape, frozen=True, gc=False):
     outcome: str
     actor_id: str | None
     commit: CommitInfo | None = None
+    resolved: list[ResolvedInfo] | UnsetType = UNSET
+
+
+class MergeChangeInfo(Shape, frozen=True, gc=False):
+    """How many rows of one type a merge would insert, update and delete on the target."""
+
+    table_key: str
+    inserted: int
+    updated: int
+    deleted: int
+
+
+class MergePreviewOutput(Shape, frozen=True, gc=False):
+    """What a merge would do. With conflicts it would be refused, and ``changes`` counts what does not conflict."""
+
+    source: str
+    target: str
+    outcome: str
+    mergeable: bool
+    base_commit_ids: list[str]
+    changes: list[MergeChangeInfo]
+    resolved: list[ResolvedInfo]
+    merge_conflicts: list[MergeConflictInfo]

@@ -6,7 +6,8 @@ where parameters are bound, with the sentence that every door uses.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -14,6 +15,9 @@ from omnigraph.wire.encoding import Shape
 from omnigraph.wire.write import LoadMode
 
 Params = Any  # Any: JSON values by parameter name
+
+MergeStrategy: TypeAlias = str | Mapping[str, str] | None
+"""``ours`` or ``theirs`` for every type, or one of them by type: a name, a table key, or ``*`` for all that is not named."""
 
 
 class QueryRequest(Shape, frozen=True, gc=False, omit_defaults=True):
@@ -106,8 +110,20 @@ class BranchCreateRequest(Shape, frozen=True, gc=False, omit_defaults=True):
 
 
 class BranchMergeRequest(Shape, frozen=True, gc=False, omit_defaults=True):
-    """A merge; ``delete_branch`` deletes the source after success."""
+    """A merge; ``delete_branch`` deletes the source after success.
+
+    ``strategy`` settles conflicts of rows: ``ours``, ``theirs``, or an object with one of them by type.
+    """
 
     source: str
     target: str | None = None
     delete_branch: bool | None = None
+    strategy: str | dict[str, str] | None = None
+
+
+class MergePreviewRequest(Shape, frozen=True, gc=False, omit_defaults=True):
+    """The question what a merge would do."""
+
+    source: str
+    target: str | None = None
+    strategy: str | dict[str, str] | None = None

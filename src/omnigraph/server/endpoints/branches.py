@@ -12,7 +12,7 @@ from omnigraph.server.call import Call, branch_or_main, branch_or_none
 from omnigraph.server.endpoints.writing import refuse_condition
 from omnigraph.wire.branch import BranchListOutput
 from omnigraph.wire.encoding import compact
-from omnigraph.wire.request import BranchCreateRequest, BranchMergeRequest
+from omnigraph.wire.request import BranchCreateRequest, BranchMergeRequest, MergePreviewRequest
 from omnigraph.wire.service import BranchMergeOutput
 
 
@@ -55,11 +55,23 @@ async def merge(call: Call) -> Answer:
     call.authorize("branch_merge", branch=source, target_branch=target)
     graph = call.served.graph
     with call.service.admission.slot(call.actor, BRANCH_OPERATION_BYTES):
-        merged = await call.served.committer.submit(target, lambda: graph.merge(source, into=target, actor=call.actor))
+        merged = await call.served.committer.submit(
+            target, lambda: graph.merge(source, into=target, actor=call.actor, strategy=asked.strategy)
+        )
         call.wrote(target, merged.commit)
         deleted, reason = await _delete_source(call, source) if asked.delete_branch else (UNSET, UNSET)
     members = {name: getattr(merged, name) for name in merged.__struct_fields__}
     return Answer(compact(BranchMergeOutput(**members, branch_deleted=deleted, branch_delete_error=reason)))
+
+
+async def preview_merge(call: Call) -> Answer:
+    """``POST /branches/merge/preview``: what a merge would do; conflicts are part of the answer, not an error."""
+    asked = await call.decode(MergePreviewRequest)
+    source, target = branch_or_none(asked.source) or "", branch_or_main(asked.target)
+    call.authorize("read", branch=source)
+    call.authorize("read", branch=target)
+    preview = await call.service.workers.read(call.served.graph.preview_merge, source, into=target, strategy=asked.strategy)
+    return Answer(compact(preview))
 
 
 async def _delete_source(call: Call, source: str) -> tuple[bool | UnsetType, str | UnsetType]:
