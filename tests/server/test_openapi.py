@@ -37,6 +37,7 @@ OPERATIONS = {
     "/branches": {"get": ("listBranches", "branches"), "post": ("createBranch", "branches")},
     "/branches/{branch}": {"delete": ("deleteBranch", "branches")},
     "/branches/merge": {"post": ("mergeBranches", "branches")},
+    "/branches/merge/preview": {"post": ("previewMerge", "branches")},
     "/commits": {"get": ("listCommits", "commits")},
     "/commits/{commit_id}": {"get": ("getCommit", "commits")},
 }
@@ -48,6 +49,7 @@ InvokeStoredQueryResponse KeyConflictOutput LoadMode ManifestConflictOutput Merg
 ParamDescriptor ParamKind QueriesCatalogOutput QueryCatalogEntry QueryRequest ReadOutput ReadRequest ReadTargetOutput
 SchemaApplyOutput SchemaApplyRequest SchemaOutput SnapshotOutput SnapshotTableOutput
 PolicyAnswersOutput WhoamiOutput
+MergeChangeOutput MergePreviewOutput MergePreviewRequest MergeResolvedOutput MergeSideOutput
 """
 COMPONENTS = sorted(_COMPONENT_NAMES.split())
 
@@ -128,7 +130,7 @@ def test_responses() -> None:
             assert {"401", "403"} <= statuses
             assert operation["security"] == [{"bearer_token": []}]
             assert "requestBody" not in operation or "400" in statuses
-            assert method == "get" or path in ("/query", "/read", "/export") or "429" in statuses
+            assert method == "get" or path in ("/query", "/read", "/export", "/branches/merge/preview") or "429" in statuses
     for path, method, status in (
         ("/branches/{branch}", "delete", "404"),
         ("/commits/{commit_id}", "get", "404"),
