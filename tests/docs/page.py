@@ -100,6 +100,8 @@ class Shell:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "OMNIGRAPH_HOME": str(folder / ".omnigraph"),
         }
+        if "PYTHONPATH" in os.environ:  # the sources under test may be found through it
+            environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
         self._process = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],
             cwd=folder,
