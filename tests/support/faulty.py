@@ -56,6 +56,9 @@ class FaultyStore:
     def put(self, key: str, data: bytes, *, durable: bool = False) -> None:
         self._changing(f"put {key}", lambda: self._inner.put(key, data, durable=durable))
 
+    def replace(self, key: str, data: bytes, *, expected: bytes) -> None:
+        self._changing(f"replace {key}", lambda: self._inner.replace(key, data, expected=expected))
+
     def put_hint(self, key: str, data: bytes) -> None:
         self._changing(f"put_hint {key}", lambda: self._inner.put_hint(key, data))
 

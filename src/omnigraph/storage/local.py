@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from omnigraph.errors import StorageError
-from omnigraph.storage.objects import ObjectExists, ObjectInfo, ObjectMissing, ReadCounters
+from omnigraph.storage.objects import ObjectChanged, ObjectExists, ObjectInfo, ObjectMissing, ReadCounters
 
 _DIRECTORY_HANDLES_MAX = 64
 _TEMPORARY_PREFIX = "~tmp-"
@@ -116,6 +116,29 @@ class LocalStore:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise _mapped(error, f"writing '{key}'") from error
+
+    def replace(self, key: str, data: bytes, *, expected: bytes) -> None:
+        import fcntl
+
+        directory = self.path(key).rpartition("/")[0]
+        try:
+            handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        except (FileNotFoundError, NotADirectoryError):
+            raise ObjectChanged(key) from None
+        except OSError as error:
+            raise _mapped(error, f"writing '{key}'") from error
+        try:
+            # Whoever replaces objects of this directory waits here, so nothing comes between the look and the rename.
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if self.get(key) != expected:
+                raise ObjectChanged(key)
+            self.put(key, data, durable=True)
+        except ObjectMissing:
+            raise ObjectChanged(key) from None
+        except OSError as error:
+            raise _mapped(error, f"writing '{key}'") from error
+        finally:
+            os.close(handle)
 
     def put_hint(self, key: str, data: bytes) -> None:
         # In place: replacing a file makes some file systems flush it first, which costs milliseconds.

@@ -33,6 +33,16 @@ class ObjectExists(StorageError):
         self.key = key
 
 
+class ObjectChanged(StorageError):
+    """A replacement met another content than the one it was to replace."""
+
+    kind = "object_changed"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"storage: object '{key}' is not any more what it was")
+        self.key = key
+
+
 class OutcomeUnknown(StorageError):
     """A put was sent and its answer never came: the object may be there or not."""
 
@@ -93,6 +103,12 @@ class ObjectStore(Protocol):
 
     def put(self, key: str, data: bytes, *, durable: bool = False) -> None:
         """Write an object, replacing whatever is there. For hints and readable copies only."""
+
+    def replace(self, key: str, data: bytes, *, expected: bytes) -> None:
+        """Replace an object whose content is exactly ``expected``; durable on return, and never a lost update.
+
+        Raises ObjectChanged when it holds something else or is gone, OutcomeUnknown.
+        """
 
     def put_hint(self, key: str, data: bytes) -> None:
         """Write a small object of constant size that carries no truth: cheap, not durable, and it may be torn by a crash."""
