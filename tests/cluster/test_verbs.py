@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.worlds import CONFIG, OTHER_TYPE, QUERY, SCHEMA, TWO, codes, dispositions, files_of, ledger, write_config
+from cluster.worlds import CONFIG, OTHER_TYPE, QUERY, SCHEMA, TWO, WIDER, codes, dispositions, files_of, ledger, write_config
 from omnigraph.cluster.apply import apply
 from omnigraph.cluster.approve import approve
 from omnigraph.cluster.observe import import_state, refresh
@@ -402,9 +402,7 @@ def test_a_held_lock_stops_every_verb_that_takes_it(applied: str) -> None:
     assert codes(force_unlock(applied, "mine")) == ["state_lock_missing"]
 
 
-@pytest.mark.parametrize(
-    ("text", "code"), [("{", "invalid_state_lock"), ('{"version":3}', "unsupported_state_lock_version")]
-)
+@pytest.mark.parametrize(("text", "code"), [("{", "invalid_state_lock"), ('{"version":3}', "unsupported_state_lock_version")])
 def test_a_lock_that_cannot_be_understood(applied: str, text: str, code: str) -> None:
     path = held(applied, text)
     output = apply(applied)
@@ -420,9 +418,7 @@ def test_without_the_lock_there_is_a_warning(applied: str) -> None:
     held(applied)
     output = plan(applied)
     assert (output.ok, codes(output)) == (True, ["state_lock_disabled"])
-    assert output.diagnostics[0].message == (
-        "state.lock is false; plan read state without acquiring the cluster state lock"
-    )
+    assert output.diagnostics[0].message == ("state.lock is false; plan read state without acquiring the cluster state lock")
     assert apply(applied).converged
     assert Path(applied, "__cluster/lock.json").exists()
 
@@ -516,3 +512,77 @@ def test_an_unsupported_schema_change_is_shown_and_leaves_nothing_behind(applied
     assert codes(output)[0] == "schema_apply_failed"
     assert dispositions(output) == {"graph.atlas": "derived", "schema.atlas": "blocked:schema_apply_failed"}
     assert not list(Path(applied, "__cluster/recoveries").iterdir())
+
+
+# --- schemas -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_wider_schema_is_previewed_and_applied(applied: str) -> None:
+    write_config(Path(applied), atlas_pg=WIDER)
+    planned = plan(applied)
+    assert codes(planned) == []
+    schema = next(one for one in planned.changes if one.resource == "schema.atlas")
+    assert schema.disposition == "applied"
+    assert (schema.migration["supported"], [step["kind"] for step in schema.migration["steps"]]) == (True, ["add_property"])
+    output = apply(applied, "ines")
+    assert (output.ok, output.converged, output.applied_count) == (True, True, 1)
+    with open_graph(f"{applied}/graphs/atlas.omni") as graph:
+        assert graph.schema_source() == WIDER
+        assert graph.commits()[-1].actor_id == "ines"
+    assert not list(Path(applied, "__cluster/recoveries").iterdir())
+
+
+@pytest.mark.parametrize("text", ["// a comment\n" + SCHEMA, SCHEMA + "\n", SCHEMA.replace("  ", "\t")])
+def test_layout_is_applied_like_anything_else(applied: str, text: str) -> None:
+    write_config(Path(applied), atlas_pg=text)
+    assert apply(applied).converged
+    assert refresh(applied).observations["graph.atlas"]["schema_matches_desired"] is True
+
+
+def test_a_change_behind_the_back_of_the_cluster_is_seen_by_refresh_and_undone_by_apply(applied: str) -> None:
+    with open_graph(f"{applied}/graphs/atlas.omni") as graph:
+        graph.apply_schema(WIDER)
+    assert plan(applied).changes == []
+    output = refresh(applied)
+    assert (output.ok, output.resource_statuses["schema.atlas"].conditions) == (True, ["schema_mismatch"])
+    planned = plan(applied)
+    step = next(one for one in planned.changes if one.resource == "schema.atlas").migration["steps"][0]
+    assert (step["kind"], step["mode"]) == ("drop_property", "soft")
+    assert apply(applied).converged
+
+
+def test_branches_keep_a_schema_from_changing(applied: str) -> None:
+    with open_graph(f"{applied}/graphs/atlas.omni") as graph:
+        graph.create_branch("draft")
+    write_config(Path(applied), atlas_pg=WIDER)
+    planned = plan(applied)
+    assert codes(planned) == ["schema_preview_unavailable"]
+    assert "found non-main branches: draft" in planned.diagnostics[0].message
+    output = apply(applied)
+    assert codes(output) == ["schema_apply_failed", "apply_dependency_blocked"]
+    assert "found non-main branches: draft" in output.diagnostics[0].message
+    assert not list(Path(applied, "__cluster/recoveries").iterdir())
+    with open_graph(f"{applied}/graphs/atlas.omni") as graph:
+        graph.delete_branch("draft")
+    assert apply(applied).converged
+
+
+def test_an_engine_that_fails_without_a_trace_leaves_no_sidecar(applied: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from omnigraph.cluster import engine
+    from omnigraph.errors import Conflict
+
+    def fail(*_: object) -> None:
+        raise Conflict("somebody was faster")
+
+    write_config(Path(applied), atlas_pg=WIDER, atlas_gq=QUERY + "\n")
+    monkeypatch.setattr(engine, "apply_schema", fail)
+    output = apply(applied)
+    assert codes(output)[0] == "schema_apply_failed"
+    assert dispositions(output) == {
+        "graph.atlas": "derived",
+        "query.atlas.city_by_name": "blocked:dependency_not_applied",
+        "schema.atlas": "blocked:schema_apply_failed",
+    }
+    assert not list(Path(applied, "__cluster/recoveries").iterdir())
+    monkeypatch.undo()
+    assert apply(applied).converged

@@ -1,12 +1,13 @@
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from omnigraph.errors import StorageError
 from omnigraph.storage.local import LocalStore
-from omnigraph.storage.objects import ObjectExists, ObjectMissing
+from omnigraph.storage.objects import ObjectChanged, ObjectExists, ObjectMissing
 
 
 @pytest.fixture(params=["unnamed", "named"])
@@ -119,3 +120,28 @@ def test_a_put_syncs_the_file_and_its_directory(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(os, "fsync", lambda fd: (calls.__setitem__("fsync", calls["fsync"] + 1), real(fd))[1])
     store.put_new("log/main/1", b"y")
     assert calls == ({"fdatasync": 1, "fsync": 1} if fsync else {"fdatasync": 0, "fsync": 0})
+
+
+def test_of_many_replacements_of_one_content_exactly_one_succeeds(tmp_path: Path) -> None:
+    stores = [LocalStore(tmp_path) for _ in range(8)]
+    stores[0].put_new("a/state", b"0")
+
+    def replace(number: int) -> bool:
+        try:
+            stores[number].replace("a/state", str(number).encode() * 9, expected=b"0")
+        except ObjectChanged:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(replace, range(8)))
+    assert won.count(True) == 1
+    assert stores[0].get("a/state") == str(won.index(True)).encode() * 9
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["state"]
+
+
+def test_what_is_not_there_is_not_replaced(tmp_path: Path) -> None:
+    for key in ("state", "a/state"):
+        with pytest.raises(ObjectChanged):
+            LocalStore(tmp_path).replace(key, b"1", expected=b"0")
+    assert not list(tmp_path.iterdir())

@@ -152,10 +152,7 @@ def preview(graph: Graph, desired: Catalog) -> Preview:
 
 def apply_schema(graph: Graph, source: str, actor: str | None) -> Live:
     """Change the schema of an open graph, with soft drops. Raises OmnigraphError."""
-    change = getattr(graph, "apply_schema", None)
-    if change is None:
-        raise OmnigraphError("this build cannot change the schema of a graph")
-    change(source, actor=actor)
+    graph.apply_schema(source, actor=actor)
     return observed(graph)
 
 
