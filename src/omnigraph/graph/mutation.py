@@ -93,6 +93,7 @@ class _Run:
         self.changes: dict[str, list[Change]] = {}
         self.affected_nodes = 0
         self.affected_edges = 0
+        self._messages: dict[str, bytes] = {}  # of the last row that was inserted into a table
         self._assigned: dict[str, set[str]] = {}
         self._inserted: dict[str, list[str]] = {}
         self._updated: dict[str, list[str]] = {}
@@ -116,7 +117,7 @@ class _Run:
         row_id = layout.node_id(values) if layout.key else new_ulid()
         if not row_id:
             raise InvalidValue(f"node {layout.entity.name} has an empty id", hint="give the key a value")
-        self._write(layout, layout.batch([pa.array([row_id], pa.string())], values))
+        self._write_row(layout, [row_id, *values.values()])
         self._inserted.setdefault(layout.table_key, []).append(row_id)
         self.affected_nodes += 1
 
@@ -125,8 +126,7 @@ class _Run:
         source = self._endpoint(statement.source, "from")
         target = self._endpoint(statement.target, "to")
         row_id = new_ulid()
-        head = [pa.array([text], pa.string()) for text in (row_id, source, target)]
-        self._write(layout, layout.batch(head, values))
+        self._write_row(layout, [row_id, source, target, *values.values()])
         self._inserted.setdefault(layout.table_key, []).append(row_id)
         sources, targets = self._edge_ends.setdefault(layout.table_key, ([], []))
         sources.append(source)
@@ -244,6 +244,14 @@ class _Run:
         layout.rules.check(batch)
         self._add(layout, Change(self.step, layout.as_stored(batch), ()))
 
+    def _write_row(self, layout: Layout, cells: list[Any]) -> None:
+        encoder = layout.encoder
+        message = encoder.encode(cells)
+        if not layout.rules.is_empty:
+            layout.rules.check(encoder.read(message, layout.rows))
+        self._add(layout, Change(self.step, encoder.read(message), ()))
+        self._messages[layout.table_key] = message
+
     def _add(self, layout: Layout, change: Change) -> None:
         self.changes.setdefault(layout.table_key, []).append(change)
         self.view = self.view.extend(self.cut.catalog, {layout.table_key: change})
@@ -268,15 +276,17 @@ class _Run:
         for table_key, changes in self.changes.items():
             layout = self.layouts[table_key]
             rows = table_of(self.view, layout.entity).rows
+            message = None
             if len(changes) == 1:
                 upserts, deletes = changes[0].upserts, changes[0].deletes
+                message = self._messages.get(table_key)
             else:
                 net = net_change(changes)
                 upserts = None if net.upserts is None else net.upserts.to_batches()[0]
                 deletes = net.deletes
             if rows < 0:
                 raise ConstraintViolation(f"{table_key} would have {rows} rows")
-            result[layout.type_id] = RowChange(upserts, deletes, rows, layout.stored_header)
+            result[layout.type_id] = RowChange(upserts, deletes, rows, layout.stored_header, message)
         return result
 
 

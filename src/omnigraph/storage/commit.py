@@ -33,13 +33,14 @@ from omnigraph.storage.ulid import new_ulid
 class RowChange:
     """What one write does to one type: the rows it leaves behind, the ids it removes, and the exact number of rows then.
 
-    ``header`` is the encoded schema of the rows, if the writer has it at hand.
+    ``header`` is the encoded schema of the rows and ``message`` they themselves, if the writer has them at hand.
     """
 
     upserts: Any  # Any: pa.RecordBatch | None; pyarrow has no stubs
     deletes: tuple[str, ...]
     rows: int
     header: bytes | None = None
+    message: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class RecordDraft:
         for type_id, change in draft.inline.items():
             encoded = InlineChange(
                 type_id,
-                encode_rows(change.upserts, change.header) if change.upserts is not None else b"",
+                encode_rows(change.upserts, change.header, change.message) if change.upserts is not None else b"",
                 list(change.deletes),
                 change.rows,
             )

@@ -152,10 +152,14 @@ def encode_schema(schema: pa.Schema) -> bytes:
     return data
 
 
-def encode_rows(batch: pa.RecordBatch, header: bytes | None = None) -> bytes:
-    """Return rows as an Arrow IPC stream. ``header`` is the `encode_schema` of their schema. About 3 µs for one row."""
+def encode_rows(batch: pa.RecordBatch, header: bytes | None = None, message: bytes | None = None) -> bytes:
+    """Return rows as an Arrow IPC stream. About 3 µs for one row.
+
+    ``header`` is the `encode_schema` of their schema and ``message`` the rows as a message, where they are known.
+    """
     first = encode_schema(batch.schema) if header is None else header
-    return b"".join((first, batch.serialize().to_pybytes(), _END_OF_STREAM))
+    second = batch.serialize().to_pybytes() if message is None else message
+    return b"".join((first, second, _END_OF_STREAM))
 
 
 def decode_rows(data: bytes) -> pa.RecordBatch:
