@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
 from omnigraph.errors import InvalidValue
 from omnigraph.graph.rules import ValueRules
+from omnigraph.graph.values import INTEGER_BOUNDS
 from omnigraph.language.catalog import EdgeType, NodeType, Scalar
 from omnigraph.language.identity import composite_id, key_text
 from omnigraph.storage.arrow import arrow_type, row_schema
@@ -18,6 +20,14 @@ from omnigraph.storage.cut import Schema, encode_schema
 from omnigraph.storage.identity import columns_of
 from omnigraph.storage.record import TypeIdentity
 from omnigraph.storage.row_message import RowEncoder
+
+_PLAIN: Final[Mapping[Scalar, tuple[type, Any, Any]]] = {
+    **{scalar: (int, low, high) for scalar, (low, high, _) in INTEGER_BOUNDS.items()},
+    Scalar.BOOL: (bool, False, True),
+    Scalar.F64: (float, -sys.float_info.max, sys.float_info.max),
+    Scalar.DATE: (int, -(2**31), 2**31 - 1),
+    Scalar.DATETIME: (int, -(2**63), 2**63 - 1),
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,27 @@ class Layout:
     def encoder(self) -> RowEncoder:
         """Encodes one row in the columns of `stored`."""
         return RowEncoder(self.stored)
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """The properties that may not be null."""
+        return tuple(name for name, property_ in self.entity.properties.items() if not property_.type.nullable)
+
+    @cached_property
+    def plain(self) -> Mapping[str, tuple[type, Any, Any]]:
+        """For properties of which some numbers are stored as they are: their type, and the least and greatest of them."""
+        found = {}
+        for name, property_ in self.entity.properties.items():
+            scalar = property_.type.scalar
+            if scalar in _PLAIN and not property_.type.is_list:
+                found[name] = _PLAIN[scalar]
+        return found
+
+    @cached_property
+    def texts(self) -> frozenset[str]:
+        """The properties that are Strings, of which every Python string is stored as it is."""
+        types = {name: property_.type for name, property_ in self.entity.properties.items()}
+        return frozenset(name for name, type_ in types.items() if type_.scalar is Scalar.STRING and not type_.is_list)
 
     @cached_property
     def rules(self) -> ValueRules:

@@ -29,6 +29,8 @@ class Scalar(Enum):
     BLOB = "Blob"
     VECTOR = "Vector"
 
+    __hash__ = object.__hash__  # members are singletons; an Enum's own hash is a call into Python
+
     @property
     def is_integer(self) -> bool:
         return self in (Scalar.I32, Scalar.I64, Scalar.U32, Scalar.U64)

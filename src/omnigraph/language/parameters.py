@@ -28,8 +28,15 @@ def bind_parameters(parameters: tuple[Parameter, ...], given: Mapping[str, objec
         given = {}
     if not isinstance(given, Mapping):
         raise BadRequest("params must be a JSON object")
-    declared = {parameter.name: parameter.type for parameter in parameters}
     values: dict[str, Value] = {}
+    if len(given) == len(parameters):  # what nearly every call is: each declared parameter, and nothing else
+        try:
+            for parameter in parameters:
+                values[parameter.name] = _bind(parameter.name, parameter.type, given[parameter.name])
+            return values
+        except (KeyError, BadRequest):
+            values.clear()  # the way below finds the first fault in the order in which the values were given
+    declared = {parameter.name: parameter.type for parameter in parameters}
     for name, item in given.items():
         if not isinstance(name, str):
             raise BadRequest("params must be a JSON object")
