@@ -31,13 +31,13 @@ def held(capped: Browser, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading
     """Mutations wait until the event is set."""
     release = threading.Event()
     graph = capped.application.service.only_graph.graph
-    mutate = graph.mutate
+    prepare = graph.prepare_mutation
 
     def slow(*words: object, **named: object) -> object:
         release.wait(20)
-        return mutate(*words, **named)  # type: ignore[arg-type]
+        return prepare(*words, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(graph, "mutate", slow)
+    monkeypatch.setattr(graph, "prepare_mutation", slow)
     yield release
     release.set()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from threading import Lock
@@ -46,6 +46,7 @@ from omnigraph.wire.schema_apply import SchemaApplyOutput
 from omnigraph.wire.write import LOAD_MODES, IngestOutput, LoadMode, MutateOutput
 
 if TYPE_CHECKING:
+    from omnigraph.graph.blob_cell import BlobCell, EntityKind
     from omnigraph.graph.write import Write
     from omnigraph.language.migration import MigrationPlan
     from omnigraph.policy.action import ActionName
@@ -106,15 +107,17 @@ class Graph:
         name: str | None = None,
         branch: str | None = None,
         snapshot: str | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> Result:
         """Run one read query and return its result.
 
         ``source`` is `.gq` text; with several queries in it, ``name`` selects one. ``params`` are JSON values by parameter
-        name. Reads the newest commit of ``branch`` (default ``main``), or exactly the commit ``snapshot``. Raises ParseError,
-        TypeCheckError, NotFound, ResourceLimitExceeded. A point lookup on an open graph takes about 20 µs.
+        name. Reads the newest commit of ``branch`` (default ``main``), or exactly the commit ``snapshot``. ``cancelled`` is
+        asked now and then whether to give up. Raises ParseError, TypeCheckError, NotFound, ResourceLimitExceeded, Cancelled. A
+        point lookup on an open graph takes about 20 µs.
         """
         read, head = self._read(source, name, self._head(branch, snapshot), snapshot)
-        result = self._run(read, head, params)
+        result = self._run(read, head, params, cancelled=cancelled)
         return result.located(None if snapshot is not None else _name_of(branch), snapshot, head.cut.state.head)
 
     @survives_cleanup
@@ -177,6 +180,23 @@ class Graph:
 
         head = self._head(branch, snapshot)
         return export_rows(head.cut.schema, head.view, BlobReader(self._store), types, tables)
+
+    def blob(
+        self,
+        kind: EntityKind,
+        type_name: str,
+        row_id: str,
+        property_name: str,
+        *,
+        branch: str | None = None,
+        snapshot: str | None = None,
+    ) -> BlobCell:
+        """Return one cell of a Blob property; its bytes are read when they are asked for. Raises BadRequest, NotFound."""
+        from omnigraph.graph.blob_cell import find_blob
+
+        head = self._head(branch, snapshot)
+        cut, reader = head.cut, BlobReader(self._store)
+        return find_blob(cut.schema, head.view, reader, cut.state.head, kind, type_name, row_id, property_name)
 
     @property
     def catalog(self) -> Catalog:
@@ -479,6 +499,7 @@ class Graph:
         head: Head,
         params: Mapping[str, Any] | None,  # Any: JSON values
         profile: Profile | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> Result:
         return execute(
             read.plan,
@@ -488,6 +509,7 @@ class Graph:
             limits=self._settings.limits,
             settings=self._settings.traversal,
             profile=profile,
+            cancelled=cancelled,
         )
 
     def _read(self, source: str, name: str | None, head: Head, snapshot: str | None) -> tuple[CompiledRead, Head]:

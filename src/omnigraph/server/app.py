@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from secrets import token_hex
 from typing import Any, Final
 
+from omnigraph.query import Cancelled
 from omnigraph.server.answer import Answer, Header, Stream
 from omnigraph.server.call import Call, ClientGone
 from omnigraph.server.failure import answer_to
 from omnigraph.server.logs import error as log_error
 from omnigraph.server.logs import info
+from omnigraph.server.protocol import GONE
 from omnigraph.server.route import Match, RouteTable
 from omnigraph.server.service import Service
 
@@ -22,6 +24,7 @@ Message = MutableMapping[str, Any]  # Any: members of ASGI's messages
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Message], Awaitable[None]]
 
+PIECE_BYTES: Final = 256 * 1024
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _NO_SNIFF: Final[Header] = (b"x-content-type-options", b"nosniff")
 _NO_STORE: Final[Header] = (b"cache-control", b"no-store")
@@ -46,9 +49,12 @@ class Application:
         try:
             match = self.routes.match(scope["method"], scope["raw_path"])
             operation = match.route.operation_id
-            call = Call(self.service, match, headers, scope["query_string"], receive)
+            extensions = scope.get("extensions")
+            gone = extensions[GONE]["ask"] if extensions and GONE in extensions else None
+            call = Call(self.service, match, headers, scope["query_string"], receive, gone)
             answer = await self._answer(call)
-        except ClientGone:
+        except (ClientGone, Cancelled):
+            info("client gone", method=scope["method"], path=scope["path"], request_id=request_id.decode())
             return
         except Exception as error:
             answer = answer_to(error)
@@ -93,7 +99,13 @@ def _deprecation(match: Match | None) -> list[Header]:
 async def _send(answer: Answer, extra: list[Header], send: Send) -> None:
     headers = [(b"content-type", answer.content_type), (b"content-length", str(len(answer.body)).encode()), *extra]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    body = answer.body
+    if len(body) > PIECE_BYTES:  # a slow reader then holds one piece in the socket's buffer, not a second copy of all of it
+        last = (len(body) - 1) // PIECE_BYTES * PIECE_BYTES
+        for start in range(0, last, PIECE_BYTES):
+            await send({"type": "http.response.body", "body": body[start : start + PIECE_BYTES], "more_body": True})
+        body = body[last:]
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _send_stream(answer: Stream, extra: list[Header], receive: Receive, send: Send) -> None:

@@ -36,6 +36,8 @@ class Call:
     headers: list[tuple[bytes, bytes]]
     query_string: bytes
     receive: Receive
+    gone: Callable[[], bool] | None = None
+    """Says, on any thread, whether the client has closed the connection; without it nobody can tell."""
     actor: str | None = None
     _served: ServedGraph | None = None
     _query: dict[str, list[str]] | None = field(default=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -14,11 +14,16 @@ import uvicorn
 from omnigraph.errors import InvalidSetting
 from omnigraph.server.app import Application
 from omnigraph.server.logs import info
-from omnigraph.server.protocol import Protocol
+from omnigraph.server.protocol import Protocol, allow_many_files, judge_all
 
 BACKLOG: Final = 2_048
 KEEP_ALIVE_S: Final = 75
 """Longer than the minute for which clients and load balancers keep idle connections, so that they close first."""
+
+WATCH_S: Final = 5.0
+"""How often connections that do not move are looked for."""
+
+Reload = Callable[[], Coroutine[None, None, None]]
 
 
 def bound_socket(bind: str) -> socket.socket:
@@ -50,11 +55,13 @@ def address_of(listener: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def serve(application: Application, listener: socket.socket, greeting: str) -> None:
+def serve(application: Application, listener: socket.socket, greeting: str, reload: Reload | None = None) -> None:
     """Answer requests until SIGINT or SIGTERM, then finish those in flight. A second signal ends without them.
 
-    ``greeting`` goes to standard output, alone on its line, when signals are caught and requests are answered.
+    ``greeting`` goes to standard output, alone on its line, when signals are caught and requests are answered. SIGHUP runs
+    ``reload`` on the event loop.
     """
+    Protocol.connections_max = allow_many_files()
     config = uvicorn.Config(
         application,
         interface="asgi3",
@@ -68,27 +75,42 @@ def serve(application: Application, listener: socket.socket, greeting: str) -> N
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
     )
-    _Server(config, greeting).run(sockets=[listener])
+    _Server(config, greeting, reload).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
     """uvicorn's server with our signals: it ends with 0 after a drain, where uvicorn raises the signal again."""
 
-    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
+    def __init__(self, config: uvicorn.Config, greeting: str, reload: Reload | None) -> None:
         super().__init__(config)
         self._greeting = greeting
+        self._reload = reload
+        self._reloading: asyncio.Task[None] | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._begin_reload)
+        watch = loop.create_task(self._watch())
         print(self._greeting, flush=True)
         try:
             yield
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            watch.cancel()
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.remove_signal_handler(number)
+
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(WATCH_S)
+            judge_all(self.server_state.connections, loop.time())
+
+    def _begin_reload(self) -> None:
+        if self._reload is not None and (self._reloading is None or self._reloading.done()):
+            self._reloading = asyncio.get_running_loop().create_task(self._reload())
 
     def _stop(self) -> None:
         if self.should_exit:

@@ -71,7 +71,7 @@ async def run_query(
     as_arrow = ARROW in (call.header(b"accept") or b"")
 
     def work() -> Answer:
-        result = graph.query(source, params, name=name, branch=branch, snapshot=snapshot)
+        result = graph.query(source, params, name=name, branch=branch, snapshot=snapshot, cancelled=call.gone)
         return _arrow(result) if as_arrow else _json(result, tells_commit=tells_commit)
 
     return await call.service.workers.read(work)
