@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from omnigraph.server.admission import Admission
+from omnigraph.server.admission import Admission, Pace
 from omnigraph.server.failure import Refusal
 from omnigraph.server.options import Options
 from server.asgi import Browser
@@ -78,6 +78,37 @@ def test_bytes(capped: Browser) -> None:
     params = capped.post("/mutate", {"query": ADD, "params": {"name": "é" * 2600}})
     size_bytes = len(ADD) + len('{"name":""}') + 2 * 2600
     assert params.error.startswith(f"actor byte budget exceeded: would use {size_bytes} bytes")
+
+
+def test_how_long_to_wait_is_what_requests_take() -> None:
+    pace = Pace()
+    assert pace.retry_after_s(3) == 60, "nothing is known yet"
+    pace.add(0.01)
+    assert pace.retry_after_s(3) == 1
+    for _ in range(50):
+        pace.add(7.5)
+    assert pace.retry_after_s(1) == 8
+    for _ in range(50):
+        pace.add(900)
+    assert pace.retry_after_s(1) == 60
+    assert Pace(0.1).retry_after_s(0) == 60, "a cap of nothing never ends"
+
+
+def test_reads_are_bounded_where_that_is_asked_for(capped: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = {"query": "query q() { match { $p: Person } return { $p.name } }"}
+    admission = capped.application.service.admission
+    with admission.read_slot("act-mara"):
+        assert capped.post("/query", query).status == 200
+    monkeypatch.setattr(admission, "reads_max", 1)
+    with admission.read_slot("act-mara"):
+        refused = capped.post("/query", query)
+        assert (refused.status, refused.error) == (429, "actor in-flight read count cap 1 exceeded")
+        assert capped.post("/export", {}).status == 429
+        assert capped.get("/healthz").status == 200
+    assert capped.post("/export", {}).status == 200
+    assert capped.post("/query", query).status == 200
+    assert capped.post("/export", {"type_names": ["Nope"]}).status == 400
+    assert admission.reads_under_way == 0
 
 
 def test_zero_admits_nothing() -> None:

@@ -32,6 +32,8 @@ OPERATIONS = {
     "/change": {"post": ("change", "mutations")},
     "/load": {"post": ("load", "mutations")},
     "/ingest": {"post": ("ingest", "mutations")},
+    "/load/ndjson": {"post": ("load_batch", "mutations")},
+    "/blob": {"get": ("get_blob", "snapshots")},
     "/schema": {"get": ("getSchema", "schema")},
     "/schema/apply": {"post": ("applySchema", "mutations")},
     "/branches": {"get": ("listBranches", "branches"), "post": ("createBranch", "branches")},
@@ -48,7 +50,7 @@ GraphListResponse HealthOutput IngestOutput IngestRequest IngestTableOutput Invo
 InvokeStoredQueryResponse KeyConflictOutput LoadMode ManifestConflictOutput MergeConflictKindOutput MergeConflictOutput
 ParamDescriptor ParamKind QueriesCatalogOutput QueryCatalogEntry QueryRequest ReadOutput ReadRequest ReadTargetOutput
 SchemaApplyOutput SchemaApplyRequest SchemaOutput SnapshotOutput SnapshotTableOutput
-PolicyAnswersOutput WhoamiOutput
+BatchLoadOutput BlobRangeOutput PolicyAnswersOutput WhoamiOutput
 MergeChangeOutput MergePreviewOutput MergePreviewRequest MergeResolvedOutput MergeSideOutput
 """
 COMPONENTS = sorted(_COMPONENT_NAMES.split())

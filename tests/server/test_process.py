@@ -8,10 +8,13 @@ import re
 import signal
 import socket
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from omnigraph.graph.graph import open_graph
 from server.process import Server, refuse
 from server.worlds import make_graph, with_tokens, write_project
 
@@ -93,6 +96,42 @@ def test_nothing_secret_is_logged(graph: Path, tmp_path: Path) -> None:
     )
     assert "stored query invoked graph=alpha actor=act-mara query=people kind=read" in log
     assert re.search(r"request method=GET path=/commits status=200 latency_ms=[0-9.]+ request_id=", log)
+
+
+def test_tokens_are_read_again_on_sighup(graph: Path, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.json"
+    tokens.write_text('{"act-mara": "old"}')
+    with Server((str(graph),), tmp_path, {"OMNIGRAPH_SERVER_BEARER_TOKENS_FILE": str(tokens)}) as server:
+        assert server.send("GET", "/snapshot", Authorization="Bearer old")[0] == 200
+
+        def reloaded(text: str, message: str) -> None:
+            tokens.write_text(text)
+            server.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: message in server.logged())
+
+        reloaded('{"act-mara": ["old", "new"]}', "INFO reloaded bearer token source")
+        assert server.send("GET", "/snapshot", Authorization="Bearer new")[0] == 200
+        reloaded('{"act-mara": ', "bearer tokens not reloaded reason=")
+        reloaded("{}", "a restart is needed to begin, or to stop, asking for tokens")
+        assert server.send("GET", "/snapshot", Authorization="Bearer old")[0] == 200
+        assert server.send("GET", "/snapshot")[0] == 401
+        assert server.stop() == 0
+
+
+def test_the_query_of_a_client_that_has_gone_is_stopped(tmp_path: Path) -> None:
+    graph = make_graph(tmp_path / "a.omni")
+    with open_graph(str(graph)) as opened:
+        opened.load(b"".join(b'{"type":"Person","data":{"name":"n%05d"}}\n' % number for number in range(6_000)), "merge")
+    endless = "query q() { match { $a: Person $b: Person $c: Person $a.age < $c.age } return { count($b) as n } }"
+    with Server((str(graph), "--unauthenticated"), tmp_path) as server:
+        connection = server.connect()
+        connection.request("POST", "/query", json.dumps({"query": endless}), server.headers())
+        threading.Event().wait(0.5)
+        assert "client gone" not in server.logged()
+        connection.close()
+        wait_for(lambda: "client gone method=POST path=/query" in server.logged())
+        assert server.send("GET", "/readyz")[0] == 200
+        assert server.stop() == 0
 
 
 def test_many_graphs(graph: Path, tmp_path: Path) -> None:
@@ -200,8 +239,6 @@ def test_two_processes_on_one_graph(graph: Path, tmp_path: Path) -> None:
 
 
 def test_a_slow_reader_of_an_export_holds_nobody_up(tmp_path: Path) -> None:
-    from omnigraph.graph.graph import open_graph
-
     graph = make_graph(tmp_path / "a.omni")
     with open_graph(str(graph)) as opened:
         lines = (b'{"type":"Person","data":{"name":"%b%06d"}}\n' % (b"x" * 200, number) for number in range(60_000))
@@ -223,6 +260,13 @@ def test_a_slow_reader_of_an_export_holds_nobody_up(tmp_path: Path) -> None:
         slow.close()
         assert server.send("GET", "/readyz")[0] == 200
         assert server.stop() == 0
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def free_port() -> int:

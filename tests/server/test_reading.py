@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pyarrow as pa
@@ -140,3 +141,25 @@ def test_export(open_server: Browser) -> None:
     assert open_server.post("/export", {"table_keys": ["node:Ghost"]}).error == "unknown export table 'node:Ghost'"
     assert open_server.post("/export", {"branch": "draft"}).status == 404
     assert open_server.post("/export", b"").status == 415
+
+
+def test_tags(open_server: Browser) -> None:
+    for path in ("/schema", "/snapshot", "/openapi.json"):
+        first = open_server.get(path)
+        tag = first.headers["etag"]
+        same = open_server.get(path, headers={"If-None-Match": tag})
+        assert (same.status, same.body, same.headers["etag"]) == (304, b"", tag)
+    open_server.post("/mutate", {"query": 'query q() { insert Person { name: "Cy" } }'})
+    assert open_server.get("/snapshot", headers={"If-None-Match": open_server.get("/schema").headers["etag"]}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [("gzip", True), ("br, gzip;q=0.5", True), ("gzip;q=0", False), ("identity", False), ("gzip; q=0.0, br", False)],
+)
+def test_an_export_may_be_compressed(open_server: Browser, accepted: str, packed: bool) -> None:
+    plain = open_server.post("/export", {}).body
+    found = open_server.post("/export", {}, headers={"Accept-Encoding": accepted})
+    assert (found.headers.get("content-encoding") == "gzip") == packed
+    assert (gzip.decompress(found.body) if packed else found.body) == plain
+    assert found.headers["vary"] == "Accept-Encoding"

@@ -30,6 +30,8 @@ CHECKS = [
 HEADERS = {"Authorization": "Bearer k-mara"}
 BOUNDED = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 
+schemathesis.serializer.alias("application/x-ndjson", "text/plain")
+
 
 def served(folder: Path, *, multi: bool) -> Iterator[Any]:
     make_graph(folder / "a.omni")

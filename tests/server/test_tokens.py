@@ -53,10 +53,19 @@ def test_faults(tmp_path: Path) -> None:
 
 
 def test_no_fault_holds_a_token() -> None:
-    for text in ('{"a": "s3cret"', '{"a": "s3cret", "b": "s3cret"}', '{"a": ["s3cret"]}', '{"": "s3cret"}'):
+    for text in ('{"a": "s3cret"', '{"a": "s3cret", "b": "s3cret"}', '{"a": [["s3cret"]]}', '{"": "s3cret"}'):
         with pytest.raises(OmnigraphError) as caught:
             load_tokens({INLINE: text})
         assert "s3cret" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_an_actor_may_have_several_tokens() -> None:
+    table, _ = load_tokens({INLINE: '{"a": ["old", " new "], "b": "x"}'})
+    assert [table.actor_of(token) for token in (b"old", b"new", b"x", b"y")] == ["a", "a", "b", None]
+    assert fault({INLINE: '{"a": []}'}) == "bearer token for actor 'a' must not be blank"
+    assert fault({INLINE: '{"a": ["x", ""]}'}) == "bearer token for actor 'a' must not be blank"
+    assert fault({INLINE: '{"a": ["x", "x"]}'}) == "duplicate bearer token value configured"
+    assert fault({INLINE: '{"a": ["x", 1]}'}) == f"{INLINE} must be a JSON object of actor->token"
 
 
 class Secrets:

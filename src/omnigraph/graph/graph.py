@@ -181,6 +181,7 @@ class Graph:
         head = self._head(branch, snapshot)
         return export_rows(head.cut.schema, head.view, BlobReader(self._store), types, tables)
 
+    @survives_cleanup
     def blob(
         self,
         kind: EntityKind,

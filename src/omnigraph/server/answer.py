@@ -21,6 +21,8 @@ class Answer:
     status: int = 200
     content_type: bytes = JSON
     headers: tuple[Header, ...] = ()
+    announced_bytes: int | None = None
+    """The length to tell, where the body that has it is not made: the answer to a HEAD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +33,5 @@ class Stream:
     content_type: bytes = NDJSON
     status: int = 200
     headers: tuple[Header, ...] = field(default=())
+    announced_bytes: int | None = None
+    """The length of all chunks together, if it is known."""

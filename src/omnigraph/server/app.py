@@ -24,6 +24,7 @@ Message = MutableMapping[str, Any]  # Any: members of ASGI's messages
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Message], Awaitable[None]]
 
+_NOT_MODIFIED: Final = 304
 PIECE_BYTES: Final = 256 * 1024
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _NO_SNIFF: Final[Header] = (b"x-content-type-options", b"nosniff")
@@ -51,7 +52,7 @@ class Application:
             operation = match.route.operation_id
             extensions = scope.get("extensions")
             gone = extensions[GONE]["ask"] if extensions and GONE in extensions else None
-            call = Call(self.service, match, headers, scope["query_string"], receive, gone)
+            call = Call(self.service, match, headers, scope["query_string"], receive, gone, scope["method"] == "HEAD")
             answer = await self._answer(call)
         except (ClientGone, Cancelled):
             info("client gone", method=scope["method"], path=scope["path"], request_id=request_id.decode())
@@ -97,7 +98,10 @@ def _deprecation(match: Match | None) -> list[Header]:
 
 
 async def _send(answer: Answer, extra: list[Header], send: Send) -> None:
-    headers = [(b"content-type", answer.content_type), (b"content-length", str(len(answer.body)).encode()), *extra]
+    size_bytes = len(answer.body) if answer.announced_bytes is None else answer.announced_bytes
+    headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % size_bytes), *extra]
+    if answer.status == _NOT_MODIFIED:
+        headers = extra
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     body = answer.body
     if len(body) > PIECE_BYTES:  # a slow reader then holds one piece in the socket's buffer, not a second copy of all of it
@@ -114,6 +118,8 @@ async def _send_stream(answer: Stream, extra: list[Header], receive: Receive, se
     After a fault the body is left without its end, so that the connection breaks and a reader can tell.
     """
     headers = [(b"content-type", answer.content_type), *extra]
+    if answer.announced_bytes is not None:
+        headers.append((b"content-length", b"%d" % answer.announced_bytes))
     gone = asyncio.ensure_future(_disconnected(receive))
     try:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})

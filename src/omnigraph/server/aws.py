@@ -7,9 +7,9 @@ from typing import Any
 from omnigraph.errors import InvalidSetting, StorageError
 
 
-def secret_pairs(secret_id: str) -> list[tuple[str, str]]:
+def secret_pairs(secret_id: str) -> list[tuple[str, str | list[str]]]:
     """Fetch a secret and return its pairs of actor and token. Raises :class:`InvalidSetting`; never falls back."""
-    from omnigraph.server.tokens import SECRET, parse_pairs
+    from omnigraph.server.tokens import SECRET, parse_pairs, tokens_of
 
     try:
         import boto3
@@ -22,10 +22,10 @@ def secret_pairs(secret_id: str) -> list[tuple[str, str]]:
         pairs = parse_pairs(text)
     except ValueError as error:
         raise InvalidSetting(f"bearer-token secret payload is not a JSON object of actor→token: {error}") from None
-    for actor, token in pairs:
+    for actor, given in pairs:
         if not actor.strip():
             raise InvalidSetting("bearer-token secret contains a blank actor id")
-        if not token.strip():
+        if not all(tokens_of(given)):
             raise InvalidSetting(f"bearer-token secret has a blank token for actor '{actor.strip()}'")
     return pairs
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
+from msgspec import UNSET
 
 from omnigraph.errors import BadRequest
 from omnigraph.policy.action import ActionName
@@ -17,6 +18,7 @@ from omnigraph.server.route import Match
 from omnigraph.server.service import ServedGraph, Service
 from omnigraph.storage.record import MAIN
 from omnigraph.wire.commit import CommitInfo
+from omnigraph.wire.error import ResourceLimitInfo
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]  # Any: messages of ASGI
 _T = TypeVar("_T")
@@ -38,6 +40,7 @@ class Call:
     receive: Receive
     gone: Callable[[], bool] | None = None
     """Says, on any thread, whether the client has closed the connection; without it nobody can tell."""
+    is_head: bool = False
     actor: str | None = None
     _served: ServedGraph | None = None
     _query: dict[str, list[str]] | None = field(default=None)
@@ -107,12 +110,15 @@ class Call:
             raise bad_request(f"query parameter '{name}' may appear at most once")
         return values[0] if values else None
 
-    async def body(self) -> bytes:
-        """Read the body up to the limit of the route. Raises a 413 without reading, or keeping, more."""
+    async def body(self, resource: str | None = None) -> bytes:
+        """Read the body up to the limit of the route. Raises a 413 without reading, or keeping, more.
+
+        ``resource`` is the name under which the 413 tells the limit as a fact.
+        """
         limit = self.match.route.body_bytes_max
         announced = self.header(b"content-length")
         if announced is not None and announced.isdigit() and int(announced) > limit:
-            raise _too_large(limit)
+            raise _too_large(limit, int(announced), resource)
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -122,7 +128,7 @@ class Call:
             chunk = message.get("body", b"")
             size += len(chunk)
             if size > limit:
-                raise _too_large(limit)
+                raise _too_large(limit, size, resource)
             if chunk:
                 chunks.append(chunk)
             if not message.get("more_body", False):
@@ -195,5 +201,6 @@ def _is_utf8(value: bytes) -> bool:
     return True
 
 
-def _too_large(limit: int) -> Refusal:
-    return bad_request(f"request body exceeds the limit of {limit} bytes", 413)
+def _too_large(limit: int, actual: int, resource: str | None) -> Refusal:
+    fact = UNSET if resource is None else ResourceLimitInfo(resource, limit, actual)
+    return Refusal(413, "bad_request", f"request body exceeds the limit of {limit} bytes", resource_limit=fact)

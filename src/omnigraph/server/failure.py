@@ -6,12 +6,13 @@ import traceback
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from omnigraph.errors import OmnigraphError, PreconditionFailed, ResourceLimitExceeded
 from omnigraph.server.answer import Answer, Header
 from omnigraph.server.logs import error as log_error
 from omnigraph.wire.encoding import compact
-from omnigraph.wire.error import ErrorOutput
+from omnigraph.wire.error import ErrorOutput, ResourceLimitInfo
 
 _CONTENT_TOO_LARGE: Final = 413
 
@@ -19,15 +20,25 @@ _CONTENT_TOO_LARGE: Final = 413
 class Refusal(Exception):
     """A request that HTTP itself refuses: its status, its code and its sentence."""
 
-    def __init__(self, status: int, code: str, message: str, *, headers: tuple[Header, ...] = ()) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        headers: tuple[Header, ...] = (),
+        resource_limit: ResourceLimitInfo | UnsetType = UNSET,
+    ) -> None:
         super().__init__(message)
+        self.resource_limit = resource_limit
         self.status = status
         self.code = code
         self.message = message
         self.headers = headers
 
     def answer(self) -> Answer:
-        return Answer(compact(ErrorOutput(self.message, self.code)), self.status, headers=self.headers)
+        envelope = ErrorOutput(self.message, self.code, resource_limit=self.resource_limit)
+        return Answer(compact(envelope), self.status, headers=self.headers)
 
 
 class NotServed(Refusal):

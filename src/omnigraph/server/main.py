@@ -51,6 +51,20 @@ def _serve(options: Options) -> None:
     consent = options.unauthenticated or truthy(os.environ, UNAUTHENTICATED_VARIABLE)
     state = RuntimeState.of(has_tokens=bool(tokens), has_policy=plan.has_policy, consent=consent)
     service = open_service(plan, state, tokens, os.environ)
+
+    async def reload() -> None:
+        """Read the tokens again; a source that cannot be used, or holds none any more, leaves them as they are."""
+        try:
+            found, where = await service.workers.read(load_tokens, os.environ)
+        except OmnigraphError as error:
+            logs.error("bearer tokens not reloaded", reason=error.message)
+            return
+        if bool(found) != bool(service.tokens):
+            logs.error("bearer tokens not reloaded", reason="a restart is needed to begin, or to stop, asking for tokens")
+            return
+        service.tokens = found
+        logs.info("reloaded bearer token source", source=where)
+
     try:
         listener = bound_socket(plan.bind)
         state.announce()
@@ -61,7 +75,7 @@ def _serve(options: Options) -> None:
         else:
             count = len(service.graphs)
             logs.info("serving omnigraph", bind=bind, mode=plan.mode, graph_count=count, config=plan.config_path)
-        serve(Application(service, route_table(service)), listener, f"OMNIGRAPH_LISTEN_ADDR={bind}")
+        serve(Application(service, route_table(service)), listener, f"OMNIGRAPH_LISTEN_ADDR={bind}", reload)
     finally:
         service.close()
 

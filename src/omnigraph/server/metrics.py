@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -18,8 +19,8 @@ class Metrics:
         self._requests[operation, status] += 1
         self._seconds[operation] = self._seconds.get(operation, 0.0) + elapsed_s
 
-    def text(self) -> str:
-        """Return everything counted so far."""
+    def text(self, gauges: Mapping[str, tuple[str, float]] | None = None) -> str:
+        """Return everything counted so far, and what is measured now: help and value by name."""
         lines = ["# HELP omnigraph_requests_total Requests answered.", "# TYPE omnigraph_requests_total counter"]
         lines += [
             f'omnigraph_requests_total{{operation="{operation}",status="{status}"}} {count}'
@@ -30,4 +31,6 @@ class Metrics:
             f'omnigraph_request_seconds_total{{operation="{operation}"}} {seconds:.6f}'
             for operation, seconds in sorted(self._seconds.items())
         ]
+        for name, (help_text, value) in (gauges or {}).items():
+            lines += [f"# HELP {name} {help_text}", f"# TYPE {name} gauge", f"{name} {value:g}"]
         return "\n".join(lines) + "\n"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from omnigraph.server.answer import Answer
+from omnigraph.server.conditional import tagged
 from omnigraph.server.openapi_shapes import components, reference
 from omnigraph.version import __version__
 from omnigraph.wire.encoding import pretty
@@ -53,6 +54,19 @@ _PARAMETERS: Final[dict[str, list[Json]]] = {
         _listing("actor", {"type": "string"}, "Only the commits of this actor"),
         _listing("after", {"type": "string"}, "Only what follows this commit"),
     ],
+    "load_batch": [
+        _listing("branch", {"type": "string"}, "Branch to load onto; main unless given"),
+        _listing("from", {"type": "string"}, "Branch to fork a missing one from"),
+        _listing("mode", reference("LoadMode"), "What happens to rows that are stored; merge unless given"),
+    ],
+    "get_blob": [
+        {**_listing("entity", {"type": "string", "enum": ["node", "edge"]}, "Kind of the row"), "required": True},
+        {**_listing("type", {"type": "string"}, "Name of its type"), "required": True},
+        {**_listing("id", {"type": "string"}, "Its id"), "required": True},
+        {**_listing("property", {"type": "string"}, "Name of a Blob property"), "required": True},
+        _listing("branch", {"type": "string"}, "Branch to read; main unless given"),
+        _listing("snapshot", {"type": "string"}, "Commit to read, instead of a branch"),
+    ],
     "mutate_if_graph_commit": [_CONDITION],
     "invoke_query_if_graph_commit": [_CONDITION],
 }
@@ -87,6 +101,7 @@ _RESULTS: Final = {
     "change": "ChangeOutput",
     "load": "IngestOutput",
     "ingest": "IngestOutput",
+    "load_batch": "BatchLoadOutput",
     "getSchema": "SchemaOutput",
     "applySchema": "SchemaApplyOutput",
     "listBranches": "BranchListOutput",
@@ -106,7 +121,8 @@ _FAILURES: Final = {
     409: "What is stored does not allow the write",
     412: "The branch has moved on",
     413: "The body, or what the request asks for, passes a limit",
-    415: "The body is not declared as JSON",
+    415: "The body is not declared as what it must be",
+    416: "The range begins behind the end of the blob",
     422: "The body has another shape",
     429: "The actor has too many writes under way",
     500: "The server failed",
@@ -116,8 +132,9 @@ _QUERY_400: Final = (
     "The query cannot be carried out as it stands; a query that contains mutations is refused here, send it to POST /mutate"
 )
 _CONFLICTS: Final = ("createBranch", "mergeBranches", "mutate", "change", *_INVOCATIONS, "mutate_if_graph_commit")
-_MORE_CONFLICTS: Final = ("load", "ingest", "applySchema", "deleteBranch", "previewMerge")
+_MORE_CONFLICTS: Final = ("load", "load_batch", "ingest", "applySchema", "deleteBranch", "previewMerge")
 _MISSING: Final = ("deleteBranch", "getCommit", *_INVOCATIONS)
+_TAGGED: Final = ("getSnapshot", "getSchema", "get_blob")
 _NAMED_IN_REQUEST: Final = (
     "query",
     "read",
@@ -126,7 +143,9 @@ _NAMED_IN_REQUEST: Final = (
     "mutate_if_graph_commit",
     "change",
     "load",
+    "load_batch",
     "ingest",
+    "get_blob",
     "getSnapshot",
     "listCommits",
     "createBranch",
@@ -143,7 +162,7 @@ async def describe(call: Call) -> Answer:
     if service.description is None:
         routes = route_table(service).routes
         service.description = pretty(document(routes, service.mode, authenticated=service.authenticates))
-    return Answer(service.description)
+    return tagged(call, service.description)
 
 
 def document(routes: Iterable[Route], mode: Mode, *, authenticated: bool = True) -> Json:
@@ -203,6 +222,8 @@ def _body(operation_id: str) -> Json | None:
     if operation_id in _INVOCATIONS:
         schema: Json = {"oneOf": [{"type": "null"}, reference("InvokeStoredQueryRequest")]}
         return {"required": False, "content": {"application/json": {"schema": schema}}}
+    if operation_id == "load_batch":
+        return {"required": True, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
     name = _BODIES.get(operation_id)
     return None if name is None else {"required": True, "content": {"application/json": {"schema": reference(name)}}}
 
@@ -214,6 +235,15 @@ def _responses(route: Route, prefixed: bool) -> Json:
     if operation_id in ("query", "invoke_query"):
         content["application/vnd.apache.arrow.stream"] = {}
     responses: Json = {"200": {"description": "Done", "content": content}}
+    if operation_id == "get_blob":
+        octets: Json = {"application/octet-stream": {}}
+        responses = {
+            "200": {"description": "The whole value", "content": octets},
+            "206": {"description": "A part of the value", "content": octets},
+            "302": {"description": "The value is kept elsewhere"},
+        }
+    if operation_id in _TAGGED:
+        responses["304"] = {"description": "The client has it already"}
     for status in sorted(_statuses(route, prefixed)):
         description = _QUERY_400 if (operation_id, status) == ("query", 400) else _FAILURES[status]
         schema = reference("ErrorOutput")
@@ -226,11 +256,13 @@ def _statuses(route: Route, prefixed: bool) -> set[int]:
     if route.public:
         return {503} if operation_id == "ready" else set()
     found = {401, 403}
-    has_body = operation_id in _BODIES
+    has_body = operation_id in _BODIES or operation_id == "load_batch"
     if has_body or operation_id in _INVOCATIONS or prefixed or "{" in route.path or operation_id in _PARAMETERS:
         found.add(400)
     if has_body:
         found |= {413, 415, 422}
+    if operation_id == "get_blob":
+        found |= {412, 416}
     if operation_id in _INVOCATIONS:
         found |= {413, 500}
     if operation_id == "listGraphs":

@@ -31,6 +31,8 @@ class Component:
 
 
 COMPONENTS: Final = (
+    Component("BatchLoadOutput", write.BatchLoadOutput, "branch,branch_created,mode,nodes,edges,total_entities"),
+    Component("BlobRangeOutput", error.BlobRangeInfo, "start,end,length"),
     Component("BranchCreateOutput", branch.BranchCreateOutput, "uri,from,name"),
     Component("BranchCreateRequest", request.BranchCreateRequest, "name"),
     Component("BranchDeleteOutput", branch.BranchDeleteOutput, "uri,name"),
@@ -119,6 +121,7 @@ _OVERRIDES: Final[dict[tuple[str, str], Json]] = {
     ("MergeConflictOutput", "kind"): {"$ref": "#/components/schemas/MergeConflictKindOutput"},
     ("IngestRequest", "mode"): {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/LoadMode"}]},
     ("IngestOutput", "mode"): {"$ref": "#/components/schemas/LoadMode"},
+    ("BatchLoadOutput", "mode"): {"$ref": "#/components/schemas/LoadMode"},
     ("ParamDescriptor", "kind"): {"$ref": "#/components/schemas/ParamKind"},
     ("ParamDescriptor", "item_kind"): {"$ref": "#/components/schemas/ParamKind"},
     ("ChangeRequest", "query"): {

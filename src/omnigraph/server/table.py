@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from omnigraph.graph.graph import Graph
-from omnigraph.server.endpoints import about, branches, reading, stored_queries, writing
+from omnigraph.server.endpoints import about, blobs, branches, reading, stored_queries, writing
 from omnigraph.server.openapi import describe
 from omnigraph.server.route import LOAD_BYTES_MAX, Route, RouteTable
 from omnigraph.server.service import Service
@@ -63,6 +63,17 @@ ROUTES: Final[tuple[Route, ...]] = (
         body_bytes_max=LOAD_BYTES_MAX,
         successor="/load",
     ),
+    Route(
+        "POST",
+        "/load/ndjson",
+        "load_batch",
+        "mutations",
+        "Load records that are the body itself",
+        writing.load_batch,
+        gated=True,
+        body_bytes_max=LOAD_BYTES_MAX,
+    ),
+    Route("GET", "/blob", "get_blob", "snapshots", "Read a Blob property of a row", blobs.blob),
     Route("GET", "/schema", "getSchema", "schema", "Show the accepted schema", reading.schema),
     Route(
         "POST",

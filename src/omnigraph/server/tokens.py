@@ -21,12 +21,13 @@ INLINE: Final = "OMNIGRAPH_SERVER_BEARER_TOKENS_JSON"
 SECRET: Final = "OMNIGRAPH_SERVER_BEARER_TOKENS_AWS_SECRET"
 DEFAULT_ACTOR: Final = "default"
 
-Pairs = list[tuple[str, str]]
+Pairs = list[tuple[str, str | list[str]]]
+"""Actors with their tokens: one, or several while they are being changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenTable:
-    """The actors of a server, each with the digest of its token, sorted by actor."""
+    """The actors of a server with the digests of their tokens, sorted by actor."""
 
     digests: tuple[tuple[str, bytes], ...] = ()
 
@@ -43,21 +44,22 @@ class TokenTable:
         return found
 
     @classmethod
-    def of(cls, pairs: Iterable[tuple[str, str]]) -> TokenTable:
+    def of(cls, pairs: Iterable[tuple[str, str | list[str]]]) -> TokenTable:
         """Digest the tokens. Raises :class:`InvalidSetting` for blank and duplicate actors and tokens."""
-        digests: dict[str, bytes] = {}
-        for raw_actor, raw_token in pairs:
-            actor, token = raw_actor.strip(), raw_token.strip()
+        digests: dict[str, list[bytes]] = {}
+        for raw_actor, given in pairs:
+            actor, tokens = raw_actor.strip(), tokens_of(given)
             if not actor:
                 raise InvalidSetting("bearer token actor names must not be blank")
-            if not token:
+            if not tokens or not all(tokens):
                 raise InvalidSetting(f"bearer token for actor '{actor}' must not be blank")
             if actor in digests:
                 raise InvalidSetting(f"duplicate bearer token actor '{actor}'")
-            digests[actor] = sha256(token.encode()).digest()
-        if len(set(digests.values())) != len(digests):
+            digests[actor] = [sha256(token.encode()).digest() for token in tokens]
+        flat = [(actor, digest) for actor, found in sorted(digests.items()) for digest in found]
+        if len({digest for _, digest in flat}) != len(flat):
             raise InvalidSetting("duplicate bearer token value configured")
-        return cls(tuple(sorted(digests.items())))
+        return cls(tuple(flat))
 
 
 def load_tokens(environment: Mapping[str, str]) -> tuple[TokenTable, str]:
@@ -86,7 +88,10 @@ def load_tokens(environment: Mapping[str, str]) -> tuple[TokenTable, str]:
 
 
 def parse_pairs(text: str | bytes) -> Pairs:
-    """Read a JSON object of strings, keeping members of equal name. Raises ValueError without a word of the content."""
+    """Read a JSON object of strings, or arrays of strings, keeping members of equal name.
+
+    Raises ValueError without a word of the content.
+    """
     try:
         members = json.loads(text, object_pairs_hook=_Members)
     except RecursionError:
@@ -97,10 +102,16 @@ def parse_pairs(text: str | bytes) -> Pairs:
         raise ValueError("not a JSON object")
     pairs: Pairs = []
     for actor, token in members:
-        if not isinstance(token, str):
+        several = isinstance(token, list) and not isinstance(token, _Members)
+        if not isinstance(token, str) and not (several and all(isinstance(one, str) for one in token)):
             raise ValueError("the value of a member is not a string")
         pairs.append((actor, token))
     return pairs
+
+
+def tokens_of(given: str | list[str]) -> list[str]:
+    """Return the tokens of one actor, trimmed."""
+    return [token.strip() for token in ([given] if isinstance(given, str) else given)]
 
 
 class _Members(list[tuple[str, Any]]):  # Any: JSON values

@@ -65,6 +65,14 @@ class ResourceLimitInfo(Shape, frozen=True, gc=False):
     actual: int | float
 
 
+class BlobRangeInfo(Shape, frozen=True, gc=False):
+    """The range of a blob that was asked for, ``end`` not included, and the length of the blob."""
+
+    start: int
+    end: int
+    length: int
+
+
 class ErrorOutput(Shape, frozen=True, gc=False):
     """One error: its sentence, its code, and the facts that a program can act on."""
 
@@ -75,6 +83,7 @@ class ErrorOutput(Shape, frozen=True, gc=False):
     key_conflict: KeyConflictInfo | UnsetType = UNSET
     precondition_failure: PreconditionFailureInfo | UnsetType = UNSET
     resource_limit: ResourceLimitInfo | UnsetType = UNSET
+    blob_range: BlobRangeInfo | UnsetType = UNSET
     hint: str | UnsetType = UNSET
 
     @classmethod

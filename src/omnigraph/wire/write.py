@@ -122,6 +122,36 @@ class LoadOutput(Shape, frozen=True, gc=False):
         )
 
 
+class BatchLoadOutput(Shape, frozen=True, gc=False):
+    """The answer of ``POST /load/ndjson``: an :class:`IngestOutput` by bare type names; what is not there is left out."""
+
+    branch: str
+    base_branch: str | UnsetType
+    branch_created: bool
+    mode: LoadMode
+    nodes: list[TypeLoad]
+    edges: list[TypeLoad]
+    total_entities: int
+    commit: CommitInfo | UnsetType
+    actor_id: str | UnsetType
+
+    @classmethod
+    def of(cls, result: IngestOutput) -> BatchLoadOutput:
+        """Tell ``result`` in this shape."""
+        nodes, edges = result.nodes, result.edges
+        return cls(
+            branch=result.branch,
+            base_branch=UNSET if result.base_branch is None else result.base_branch,
+            branch_created=result.branch_created,
+            mode=result.mode,
+            nodes=nodes,
+            edges=edges,
+            total_entities=sum(entry.entities_loaded for entry in (*nodes, *edges)),
+            commit=UNSET if result.commit is None else result.commit,
+            actor_id=UNSET if result.actor_id is None else result.actor_id,
+        )
+
+
 class MutateOutput(Shape, frozen=True, gc=False):
     """The answer of a mutation; ``commit`` is null when nothing matched and so nothing was published."""
 

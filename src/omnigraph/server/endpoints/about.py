@@ -61,4 +61,10 @@ async def metrics(call: Call) -> Answer:
     """``GET /metrics``: counters in the text format of Prometheus; the route exists where it was asked for."""
     counted = call.service.metrics
     assert counted is not None
-    return Answer(counted.text().encode(), content_type=b"text/plain; version=0.0.4; charset=utf-8")
+    admission = call.service.admission
+    gauges = {
+        "omnigraph_graphs": ("Graphs served.", float(len(call.service.graphs))),
+        "omnigraph_writes_under_way": ("Writes that hold a place.", float(admission.writes_under_way)),
+        "omnigraph_reads_under_way": ("Reads that hold a place, where reads are bounded.", float(admission.reads_under_way)),
+    }
+    return Answer(counted.text(gauges).encode(), content_type=b"text/plain; version=0.0.4; charset=utf-8")

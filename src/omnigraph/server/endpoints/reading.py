@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
-from typing import Any, Final
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import ExitStack, aclosing, suppress
+from typing import Any, Final, cast
 
 from msgspec import UNSET
 
@@ -13,6 +14,7 @@ from omnigraph.language import parse_queries, select_query
 from omnigraph.query import Result
 from omnigraph.server.answer import ARROW, Answer, Stream
 from omnigraph.server.call import Call, branch_or_main, branch_or_none
+from omnigraph.server.conditional import tagged
 from omnigraph.server.failure import bad_request
 from omnigraph.server.workers import Workers
 from omnigraph.storage.record import MAIN
@@ -22,6 +24,8 @@ from omnigraph.wire.read import ReadOutput, Target
 from omnigraph.wire.request import ExportRequest, QueryRequest, ReadRequest
 from omnigraph.wire.write import SchemaOutput
 
+_GZIP_LEVEL: Final = 1
+_GZIP_BITS: Final = 31
 _ORDERS: Final = ("oldest", "newest")
 
 
@@ -74,7 +78,8 @@ async def run_query(
         result = graph.query(source, params, name=name, branch=branch, snapshot=snapshot, cancelled=call.gone)
         return _arrow(result) if as_arrow else _json(result, tells_commit=tells_commit)
 
-    return await call.service.workers.read(work)
+    with call.service.admission.read_slot(call.actor):
+        return await call.service.workers.read(work)
 
 
 def _json(result: Result, *, tells_commit: bool) -> Answer:
@@ -119,13 +124,13 @@ async def snapshot(call: Call) -> Answer:
     """``GET /snapshot``."""
     branch = branch_or_main(call.query("branch"))
     call.authorize("read", branch=branch)
-    return Answer(compact(await call.service.workers.read(call.served.graph.snapshot, branch)))
+    return tagged(call, compact(await call.service.workers.read(call.served.graph.snapshot, branch)))
 
 
 async def schema(call: Call) -> Answer:
     """``GET /schema``."""
     call.authorize("read")
-    return Answer(compact(SchemaOutput(await call.service.workers.read(call.served.graph.schema_source))))
+    return tagged(call, compact(SchemaOutput(await call.service.workers.read(call.served.graph.schema_source))))
 
 
 async def export(call: Call) -> Stream:
@@ -135,22 +140,52 @@ async def export(call: Call) -> Stream:
     call.authorize("export", branch=branch)
     types, tables = asked.type_names or [], asked.table_keys or []
     workers = call.service.workers
-    rows = await workers.stream(call.served.graph.export, branch=branch, types=types, tables=tables)
-    first = await workers.stream(next, rows, b"")
-    return Stream(_chunks(workers, rows, first))
+    slot = ExitStack()  # a place for as long as the stream lasts
+    slot.enter_context(call.service.admission.read_slot(call.actor))
+    try:
+        rows = await workers.stream(call.served.graph.export, branch=branch, types=types, tables=tables)
+        first = await workers.stream(next, rows, b"")
+    except BaseException:
+        slot.close()
+        raise
+    chunks = _chunks(workers, rows, first, slot)
+    if _takes_gzip(call.header(b"accept-encoding")):
+        encoded = ((b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding"))
+        return Stream(_compressed(workers, chunks), headers=encoded)
+    return Stream(chunks, headers=((b"vary", b"Accept-Encoding"),))
 
 
-async def _chunks(workers: Workers, rows: Iterator[bytes], chunk: bytes) -> AsyncIterator[bytes]:
+async def _chunks(workers: Workers, rows: Iterator[bytes], chunk: bytes, slot: ExitStack) -> AsyncIterator[bytes]:
     """Make the next chunk only when the last one was taken: a slow reader holds neither memory nor a thread."""
     try:
         while chunk:
             yield chunk
             chunk = await workers.stream(next, rows, b"")
     finally:
+        slot.close()
         close = getattr(rows, "close", None)
         if close is not None:
             with suppress(ValueError):  # a thread is still making a chunk; it ends by itself
                 close()
+
+
+async def _compressed(workers: Workers, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    packer = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_BITS)
+    async with aclosing(cast("AsyncGenerator[bytes]", chunks)) as plain:
+        async for chunk in plain:
+            packed = await workers.stream(packer.compress, chunk)
+            if packed:
+                yield packed
+    yield packer.flush()
+
+
+def _takes_gzip(accepted: bytes | None) -> bool:
+    """Whether a client names gzip, and does not refuse it with ``q=0``."""
+    for one in (accepted or b"").lower().split(b","):
+        name, _, quality = one.partition(b";")
+        if name.strip() == b"gzip":
+            return quality.replace(b" ", b"").strip(b"q=.0") != b"" or not quality.strip()
+    return False
 
 
 async def commits(call: Call) -> Answer:

@@ -14,7 +14,7 @@ from omnigraph.server.failure import Refusal, bad_request
 from omnigraph.wire.encoding import compact
 from omnigraph.wire.error import ErrorOutput, PreconditionFailureInfo
 from omnigraph.wire.request import ChangeRequest, IngestRequest, SchemaApplyRequest
-from omnigraph.wire.write import MutateOutput
+from omnigraph.wire.write import LOAD_MODES, BatchLoadOutput, IngestOutput, LoadMode, MutateOutput
 
 IF_COMMIT_HEADER = b"omnigraph-if-graph-commit"
 _IF_COMMIT = "Omnigraph-If-Graph-Commit"
@@ -108,19 +108,44 @@ async def load(call: Call) -> Answer:
     refuse_condition(call)
     asked = await call.decode(IngestRequest)
     branch, base = branch_or_main(asked.branch), branch_or_none(asked.from_branch)
+    await _authorize_load(call, branch, base)
+    output = await _load(call, asked.data.encode(), asked.mode or "merge", branch, base)
+    return Answer(compact(msgspec.structs.replace(output, uri=call.served.uri)))
+
+
+async def load_batch(call: Call) -> Answer:
+    """``POST /load/ndjson``: the records are the body itself, which is read only when it may be loaded."""
+    refuse_condition(call)
+    branch, base = branch_or_main(call.query("branch")), branch_or_none(call.query("from"))
+    mode = call.query("mode") or "merge"
+    if mode not in LOAD_MODES:
+        raise bad_request(f"unknown load mode '{mode}'; use overwrite, append or merge")
+    media = (call.header(b"content-type") or b"").partition(b";")[0].strip().lower()
+    if media != b"application/x-ndjson":
+        raise bad_request("graph-batch load requires Content-Type: application/x-ndjson", 415)
+    await _authorize_load(call, branch, base)
+    data = await call.body("graph_batch_request_bytes")
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        raise bad_request("the body is not UTF-8 text") from None
+    return Answer(compact(BatchLoadOutput.of(await _load(call, data, mode, branch, base))))
+
+
+async def _authorize_load(call: Call, branch: str, base: str | None) -> None:
     exists = await call.service.workers.read(_exists, call, branch)
     if not exists and base is not None:
         call.authorize("branch_create", branch=base, target_branch=branch)
     call.authorize("change", branch=branch)
     if not exists and base is None:
         raise NotFound(f"branch '{branch}' not found; pass `from` to create it")
-    data = asked.data.encode()
+
+
+async def _load(call: Call, data: bytes, mode: LoadMode, branch: str, base: str | None) -> IngestOutput:
     with call.service.admission.slot(call.actor, len(data)):
-        output = await call.served.committer.load(
-            data, asked.mode or "merge", branch=branch, from_branch=base, actor=call.actor
-        )
+        output = await call.served.committer.load(data, mode, branch=branch, from_branch=base, actor=call.actor)
     call.wrote(branch, output.commit)
-    return Answer(compact(msgspec.structs.replace(output, uri=call.served.uri)))
+    return output
 
 
 def _exists(call: Call, branch: str) -> bool:
