@@ -12,6 +12,7 @@ from omnigraph.cli.main import main
 from omnigraph.errors import NotFound, PreconditionFailed
 from omnigraph.policy.gate import Gate
 from omnigraph.wire.commit import CommitInfo, SnapshotOutput, TableInfo
+from omnigraph.wire.schema_apply import SchemaApplyOutput
 from omnigraph.wire.write import IngestOutput, MutateOutput
 
 COMMITS = [
@@ -148,6 +149,11 @@ class FakeGraph:
 
     def schema_source(self) -> str:
         return "node Person {\n  name: String @key\n}\n"
+
+    def apply_schema(self, source: str, *, allow_data_loss: bool = False, actor: str | None = None) -> SchemaApplyOutput:
+        self.asked.update(source=source, allow_data_loss=allow_data_loss, actor=actor)
+        steps = [{"kind": "drop_type", "type_kind": "edge", "name": "Knows", "mode": "soft"}]
+        return SchemaApplyOutput("somewhere", True, True, 1, 8, steps)
 
 
 class CommandLine:

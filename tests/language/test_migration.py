@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from omnigraph.language import compile_schema, plan_migration
+from omnigraph.language.migration_steps import step_json, step_line
 
 ACCEPTED = compile_schema(
     """
@@ -77,6 +78,12 @@ def test_the_json_of_every_step() -> None:
         ],
     }
     assert plan.refusal == f"[OG-MF-103] {reason}"
+
+
+def test_the_line_of_a_step_can_be_made_from_its_json() -> None:
+    plan = plan_migration(ACCEPTED, DESIRED)
+    assert [step_line(step_json(step)) for step in plan.steps] == [step.line() for step in plan.steps]
+    assert step_line({"kind": "add_view", "name": "V"}) == "add_view V"
 
 
 def test_a_reason_without_a_code_stands_alone() -> None:

@@ -80,8 +80,12 @@ PROGRAM = Entry(
         ),
         Entry(
             "schema",
-            "Look at the schema of a graph",
-            children=(Entry("show", "Print the accepted schema source", grammar="schema:SHOW", silent_aliases=("get",)),),
+            "Look at the schema of a graph, and change it",
+            children=(
+                Entry("plan", "Preview a change of the schema", plane="storage", grammar="schema:PLAN"),
+                Entry("apply", "Change the schema", grammar="schema:APPLY"),
+                Entry("show", "Print the accepted schema source", grammar="schema:SHOW", silent_aliases=("get",)),
+            ),
         ),
         Entry(
             "graphs",

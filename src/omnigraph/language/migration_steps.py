@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from msgspec import Struct
 
 from omnigraph.language.canonical import Json, annotations_json, type_json
-from omnigraph.language.catalog import Annotation, PropertyType
+from omnigraph.language.catalog import Annotation, PropertyType, Scalar
 from omnigraph.language.lexer import quote
 
 TypeKind = Literal["interface", "node", "edge"]
@@ -236,6 +237,43 @@ Step: TypeAlias = (
 def step_json(step: Step) -> dict[str, Json]:
     """Return a step as it stands in the JSON of a plan."""
     return {"kind": step.kind, **step.facts()}
+
+
+def step_line(members: Mapping[str, Any]) -> str:  # Any: JSON values
+    """Return the line of a step that is there as JSON, perhaps from a server of another version."""
+    kind = members.get("kind")
+    try:
+        return _STEPS[kind](members).line()
+    except (KeyError, TypeError):
+        return " ".join(str(value) for value in members.values())
+
+
+def _annotations(values: Iterable[Mapping[str, Any]]) -> tuple[Annotation, ...]:
+    return tuple(Annotation(each["name"], each["value"]) for each in values)
+
+
+def _type(value: Mapping[str, Any]) -> PropertyType:
+    scalar, words = value["scalar"], value["enum_values"]
+    dimension: int | None = scalar["Vector"] if isinstance(scalar, dict) else None
+    name = Scalar.VECTOR if isinstance(scalar, dict) else Scalar(scalar)
+    return PropertyType(name, value["nullable"], value["list"], dimension, None if words is None else tuple(words))
+
+
+_STEPS: Mapping[Any, Callable[[Mapping[str, Any]], Step]] = {
+    "add_type": lambda at: AddType(at["type_kind"], at["name"]),
+    "rename_type": lambda at: RenameType(at["type_kind"], at["from"], at["to"]),
+    "add_property": lambda at: AddProperty(at["type_kind"], at["type_name"], at["property_name"], _type(at["property_type"])),
+    "rename_property": lambda at: RenameProperty(at["type_kind"], at["type_name"], at["from"], at["to"]),
+    "add_constraint": lambda at: AddConstraint(at["type_kind"], at["type_name"], tuple(at["constraint"]["Index"])),
+    "update_type_metadata": lambda at: UpdateTypeMetadata(at["type_kind"], at["name"], _annotations(at["annotations"])),
+    "update_property_metadata": lambda at: UpdatePropertyMetadata(
+        at["type_kind"], at["type_name"], at["property_name"], _annotations(at["annotations"])
+    ),
+    "drop_type": lambda at: DropType(at["type_kind"], at["name"], at["mode"]),
+    "drop_property": lambda at: DropProperty(at["type_kind"], at["type_name"], at["property_name"], at["mode"]),
+    "extend_enum": lambda at: ExtendEnum(at["type_kind"], at["type_name"], at["property_name"], tuple(at["added_values"])),
+    "unsupported_change": lambda at: UnsupportedChange(at["entity"], at["reason"], at.get("code")),
+}
 
 
 def _plan_type(type_: PropertyType) -> str:

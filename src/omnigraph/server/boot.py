@@ -8,9 +8,9 @@ from typing import Final, Literal
 
 from omnigraph.config.legacy import LegacyConfig, PolicySettings, StoredQuerySettings, load_legacy
 from omnigraph.errors import InvalidSetting, OmnigraphError
+from omnigraph.graph.stored_query import Registry, load_registry
 from omnigraph.server.graph_id import check_graph_id
 from omnigraph.server.options import Options
-from omnigraph.server.stored_query import Registry, load_registry
 from omnigraph.storage.root import local_path
 
 BIND_DEFAULT: Final = "127.0.0.1:8080"

@@ -9,6 +9,7 @@ from typing import Final
 
 from omnigraph.errors import InvalidSetting, OmnigraphError
 from omnigraph.graph.graph import Graph, open_graph
+from omnigraph.graph.stored_query import Registry
 from omnigraph.language.catalog import Catalog
 from omnigraph.policy.advice import advise
 from omnigraph.policy.engine import PolicyEngine, load_policy
@@ -20,7 +21,6 @@ from omnigraph.server.committer import GROUP_VARIABLE, Committer
 from omnigraph.server.logs import warn
 from omnigraph.server.metrics import Metrics
 from omnigraph.server.options import truthy
-from omnigraph.server.stored_query import Registry
 from omnigraph.server.tokens import TokenTable
 from omnigraph.server.workers import Workers
 from omnigraph.wire.service import QueryCatalogEntry

@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from omnigraph.errors import BadRequest
+from omnigraph.graph.stored_query import StoredQuery
 from omnigraph.server.answer import Answer
 from omnigraph.server.call import Call, branch_or_main, decode_json
 from omnigraph.server.endpoints.reading import authorize_read, run_query
 from omnigraph.server.endpoints.writing import refuse_condition, required_condition, run_mutation
 from omnigraph.server.failure import Refusal, bad_request
 from omnigraph.server.logs import info
-from omnigraph.server.stored_query import StoredQuery
 from omnigraph.storage.record import MAIN
 from omnigraph.wire.encoding import compact
 from omnigraph.wire.request import InvokeStoredQueryRequest
