@@ -13,8 +13,8 @@ import msgspec
 
 from omnigraph.errors import HistoryReclaimed
 from omnigraph.storage.cut import Cut
-from omnigraph.storage.log import Log
-from omnigraph.storage.names import branch_of_ref_key, table_prefix
+from omnigraph.storage.log import RECLAIMED, Log
+from omnigraph.storage.names import branch_of_ref_key, reclaimed_key, table_prefix
 from omnigraph.storage.objects import ObjectMissing
 from omnigraph.storage.record import MAIN, CarriedChange, HardDrop, InlineChange, Position, Record, Ref, State, decode
 
@@ -46,7 +46,7 @@ def erase(log: Log) -> int:
         drops = head.record.state.hard_drops
         if not drops or _is_needed(log, drops):
             return changed
-        tables: set[str] = set()
+        versions: dict[str, set[str]] = {}
         kept: set[str] = set()
         for seq in range(head.position.seq + 1):
             position = Position(MAIN, seq)
@@ -56,18 +56,31 @@ def erase(log: Log) -> int:
                 continue  # a cleanup removed it
             types = _taken_from(record.state, drops)
             for table in record.state.tables:
-                (tables if table.type_id in types else kept).add(table.table_id)
+                if table.type_id not in types:
+                    kept.add(table.table_id)
+                elif table.table_id:
+                    versions.setdefault(table.table_id, set()).add(table.base_version)
             erased = _without_rows(record, types)
             if erased is not None:
                 log.replace(position, erased)
                 changed += 1
-        for table_id in sorted(tables - kept - {""}):
-            for item in list(log.store.list(f"{table_prefix(table_id)}/")):
-                log.store.delete(item.key)
-                changed += 1
+        for table_id in sorted(versions.keys() - kept):
+            changed += _remove_table(log, table_id, versions[table_id])
         newest = log.find_head(MAIN)
         if newest is not None and newest.record.state.hard_drops == drops:
             return changed
+
+
+def _remove_table(log: Log, table_id: str, versions: set[str]) -> int:
+    """Remove a table but for the marks that tell readers who still hold a version of it that it was removed."""
+    marks = {reclaimed_key(table_id, version) for version in versions}
+    items = [item for item in log.store.list(f"{table_prefix(table_id)}/") if item.key not in marks]
+    if items:
+        for key in sorted(marks):
+            log.store.put(key, RECLAIMED)
+    for item in items:
+        log.store.delete(item.key)
+    return len(items)
 
 
 def _taken_from(state: State, drops: Sequence[HardDrop]) -> set[int]:
