@@ -295,3 +295,29 @@ class CorruptObject(StorageError):
     """A stored object is not what its name and checksum promise."""
 
     kind = "corrupt_object"
+
+
+class ConditionalWritesMissing(StorageError):
+    """An object store overwrites what it was asked to create only: two writers would both be told that they were first."""
+
+    kind = "conditional_writes_missing"
+
+    def __init__(self, uri: str, condition: str = "If-None-Match: *") -> None:
+        super().__init__(
+            f"storage: the store of '{uri}' does not honour conditional writes ({condition}), so commits would be lost; "
+            "nothing was written",
+            hint="use a store that has them, such as AWS S3, RustFS, MinIO or SeaweedFS",
+        )
+
+
+class OutcomeUnknown(StorageError):
+    """A write was sent and its answer never came: it may have been carried out or not."""
+
+    kind = "outcome_unknown"
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(
+            f"storage: the outcome of writing '{key}' is unknown: {why}",
+            hint="look whether the write is there (`omnigraph commit list`) before you repeat it",
+        )
+        self.key = key

@@ -10,7 +10,7 @@ from server.worlds import make_graph, with_tokens, write_project
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, roots: str) -> Path:
     return tmp_path_factory.mktemp("served")
 
 

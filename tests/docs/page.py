@@ -102,6 +102,7 @@ class Shell:
         }
         if "PYTHONPATH" in os.environ:  # the sources under test may be found through it
             environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
+        environment |= {name: text for name, text in os.environ.items() if name.startswith("AWS_")}
         self._process = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],
             cwd=folder,

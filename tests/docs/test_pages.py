@@ -13,10 +13,14 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "user").glob("*.md"))]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem.lower())
-def test_page(path: Path, tmp_path: Path) -> None:
+def test_page(path: Path, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = path.read_text(encoding="utf-8")
+    if path.stem == "object-storage":
+        for name, value in request.getfixturevalue("ministack_server").environment().items():
+            monkeypatch.setenv(name, value)
     run = PageRun(tmp_path)
     try:
-        run.run(path.read_text(encoding="utf-8"))
+        run.run(page)
     finally:
         run.close()
 

@@ -6,7 +6,7 @@ would.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from omnigraph.storage.objects import ObjectInfo, ObjectStore, ReadCounters
@@ -34,9 +34,21 @@ class FaultyStore:
     def uri(self) -> str:
         return self._inner.uri
 
+    @property
+    def is_remote(self) -> bool:
+        return self._inner.is_remote
+
+    @property
+    def library_options(self) -> Mapping[str, str]:
+        return self._inner.library_options
+
     def get(self, key: str) -> bytes:
         self._alive()
         return self._inner.get(key)
+
+    def get_many(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+        self._alive()
+        return self._inner.get_many(keys)
 
     def get_range(self, key: str, offset: int, size_bytes: int) -> bytes:
         self._alive()
@@ -52,6 +64,13 @@ class FaultyStore:
 
     def put_new(self, key: str, data: bytes) -> None:
         self._changing(f"put_new {key}", lambda: self._inner.put_new(key, data))
+
+    def put_unique(self, key: str, data: bytes) -> None:
+        self._changing(f"put_unique {key}", lambda: self._inner.put_unique(key, data))
+
+    def before_write(self) -> None:
+        self._alive()
+        self._inner.before_write()
 
     def put(self, key: str, data: bytes, *, durable: bool = False) -> None:
         self._changing(f"put {key}", lambda: self._inner.put(key, data, durable=durable))

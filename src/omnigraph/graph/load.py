@@ -149,7 +149,7 @@ def _write_bases(
         batch = rows.combine_chunks().to_batches()[0]
         folded = fold_tables(store, cut, [type_id], open_table, {type_id: [Change(step, batch, ())]})[type_id]
         key = changes_key(folded.table_id, new_ulid())
-        store.put_new(key, _changed_ids(plan.rows.column("id")))
+        store.put_unique(key, _changed_ids(plan.rows.column("id")))
         return Base(folded.table_id, folded.base_version, plan.rows_after, key)
 
     work = sorted(bulk & by_id.keys())

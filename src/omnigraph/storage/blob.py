@@ -87,7 +87,7 @@ class BlobWriter:
         """Write what was gathered; durable on return."""
         if not self._chunks:
             return
-        self._store.put_new(pack_key(self._pack), b"".join(self._chunks))
+        self._store.put_unique(pack_key(self._pack), b"".join(self._chunks))
         self._chunks, self._size_bytes = [], 0
 
 

@@ -12,7 +12,7 @@ from omnigraph.errors import CorruptObject
 from omnigraph.language import compile_schema
 from omnigraph.language.catalog import Catalog
 from omnigraph.storage.change import Change
-from omnigraph.storage.log import Log, LogEntry
+from omnigraph.storage.log import Log, LogEntry, tail_positions
 from omnigraph.storage.record import (
     CarriedChange,
     CommitEntry,
@@ -123,6 +123,7 @@ def open_cut(log: Log, entry: LogEntry, known: Schema | None = None) -> Cut:
     elif entry.record.schema is not None:
         schema = Schema(entry.record.schema)
     else:
+        log.prefetch([state.schema_at, *tail_positions(state)])
         block = log.read(state.schema_at).record.schema
         if block is None:
             raise CorruptObject(

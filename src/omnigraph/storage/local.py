@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from omnigraph.errors import StorageError
@@ -36,6 +36,14 @@ class LocalStore:
     def uri(self) -> str:
         return self._root
 
+    @property
+    def is_remote(self) -> bool:
+        return False
+
+    @property
+    def library_options(self) -> Mapping[str, str]:
+        return {}
+
     def path(self, key: str) -> str:
         """Return the file behind a key."""
         return f"{self._root}/{key}"
@@ -50,6 +58,15 @@ class LocalStore:
             raise _mapped(error, f"reading '{key}'") from error
         self.counters.add(len(data))
         return data
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        found: list[bytes | None] = []
+        for key in keys:
+            try:
+                found.append(self.get(key))
+            except ObjectMissing:
+                found.append(None)
+        return found
 
     def get_range(self, key: str, offset: int, size_bytes: int) -> bytes:
         try:
@@ -98,6 +115,12 @@ class LocalStore:
                 self._link_named(directory, name, data)
             if self._fsync:
                 os.fsync(handle)
+
+    def put_unique(self, key: str, data: bytes) -> None:
+        self.put_new(key, data)
+
+    def before_write(self) -> None:
+        """Nothing to check: exclusive links are what file systems do."""
 
     def put(self, key: str, data: bytes, *, durable: bool = False) -> None:
         path = self.path(key)

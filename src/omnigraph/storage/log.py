@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
-from omnigraph.errors import CorruptObject, HistoryReclaimed, StorageError
+from omnigraph.errors import CorruptObject, HistoryReclaimed, OutcomeUnknown, StorageError
 from omnigraph.storage import record as format_
 from omnigraph.storage.names import head_key, history_key, history_prefix, record_key
-from omnigraph.storage.objects import ObjectExists, ObjectMissing, ObjectStore, OutcomeUnknown
-from omnigraph.storage.record import CarriedChange, History, Position, Record, Span
+from omnigraph.storage.objects import ObjectExists, ObjectMissing, ObjectStore
+from omnigraph.storage.record import CarriedChange, History, Position, Record, Span, State
 
 CARRY_EVERY: Final = 8
 """A record whose seq is a multiple of this carries the tail along, if it is small enough."""
@@ -23,6 +24,9 @@ _CACHED_BYTES_MAX: Final = 32 * 1024 * 1024
 _CACHED_HISTORIES_MAX: Final = 16
 RECLAIMED: Final = b""
 """What cleanup leaves in place of a record. The place stays taken: whoever last looked long ago must lose its put there."""
+_PREFETCHED_MAX: Final = 64
+_LOOKS: Final = 5
+"""Places that are looked at together when the head is searched for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +55,12 @@ class Log:
             if entry is not None:
                 self._cache.move_to_end(position)
                 return entry
-        key = record_key(position.branch_id, position.seq)
-        data = self.store.get(key)
+        data = self.store.get(record_key(position.branch_id, position.seq))
         if data == RECLAIMED:
             raise HistoryReclaimed(
                 f"record {position.seq} of log '{position.branch_id}' was removed by cleanup", hint="read a newer commit"
             )
-        entry = LogEntry(position, format_.decode(data, Record, key), len(data))
-        self._remember(entry)
-        return entry
+        return self._decoded(position, data)
 
     def try_read(self, position: Position) -> LogEntry | None:
         """Return a record, or None if there is none at this place yet."""
@@ -104,28 +105,64 @@ class Log:
                 return self.gathered(span)
         return None
 
+    def prefetch(self, positions: Iterable[Position]) -> None:
+        """Fetch records side by side that are about to be read, where a look costs a round trip."""
+        if not self.store.is_remote:
+            return
+        with self._lock:
+            wanted = [position for position in dict.fromkeys(positions) if position not in self._cache]
+        if len(wanted) < 2:
+            return
+        for start in range(0, len(wanted), _PREFETCHED_MAX):
+            self._fetch(wanted[start : start + _PREFETCHED_MAX])
+
     def find_head(self, branch_id: str) -> LogEntry | None:
         """Return the newest record of a branch's log; None if the log is empty.
 
-        Starts at the hint and gallops: one look when the hint is exact, a handful when it is missing or behind.
+        Starts at the hint and gallops: one look behind it when the hint is exact, a handful when it is missing or behind. On a
+        remote store looks are taken side by side, so an exact hint costs two round trips.
         """
         low = -1
         with contextlib.suppress(ObjectMissing, ValueError):
             hinted = int(self.store.get(head_key(branch_id)))
-            if hinted >= 0 and self.store.exists(record_key(branch_id, hinted)):
-                low = hinted
+            if hinted >= 0:
+                found, behind = self._present(branch_id, [hinted, hinted + 1])
+                low = hinted + int(behind) if found else -1
+                if found and not behind:
+                    return self.read(Position(branch_id, low))
         step = 1
-        while self.store.exists(record_key(branch_id, low + step)):
-            low += step
-            step *= 2
-        high = low + step  # absent
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self.store.exists(record_key(branch_id, middle)):
-                low = middle
+        high: int | None = None  # the lowest seq that is known to be absent
+        while high is None or high - low > 1:
+            if high is None:
+                seqs = [low + step * 2**power for power in range(_LOOKS)]
+                step *= 2**_LOOKS
             else:
-                high = middle
+                seqs = sorted({low + max(1, (high - low) * place // (_LOOKS + 1)) for place in range(1, _LOOKS + 1)})
+            for seq, there in zip(seqs, self._present(branch_id, seqs), strict=True):
+                if not there:
+                    high = seq
+                    break
+                low = seq
         return None if low < 0 else self.read(Position(branch_id, low))
+
+    def _present(self, branch_id: str, seqs: Sequence[int]) -> list[bool]:
+        if not self.store.is_remote:
+            return [self.store.exists(record_key(branch_id, seq)) for seq in seqs]
+        # What is found is about to be read, as the head or as part of its tail.
+        return [data is not None for data in self._fetch([Position(branch_id, seq) for seq in seqs])]
+
+    def _fetch(self, positions: Sequence[Position]) -> Sequence[bytes | None]:
+        """Get records side by side and remember them. Returns what is stored, None where nothing is."""
+        found = self.store.get_many([record_key(position.branch_id, position.seq) for position in positions])
+        for position, data in zip(positions, found, strict=True):
+            if data:  # an empty object stands where cleanup took a record away
+                self._decoded(position, data)
+        return found
+
+    def _decoded(self, position: Position, data: bytes) -> LogEntry:
+        entry = LogEntry(position, format_.decode(data, Record, record_key(position.branch_id, position.seq)), len(data))
+        self._remember(entry)
+        return entry
 
     def append(self, position: Position, record: Record) -> LogEntry:
         """Put a record at a place that must be free; durable on return.
@@ -139,8 +176,9 @@ class Log:
         except OutcomeUnknown as unknown:
             try:
                 stored = format_.decode(self.store.get(key), Record, key)
-            except ObjectMissing:
-                raise StorageError(f"storage: '{key}' could not be written: {unknown.message}", hint="try again") from unknown
+            except StorageError:
+                # Missing now is no proof: the request may still be on its way.
+                raise unknown from None
             if stored.nonce != record.nonce:
                 raise ObjectExists(key) from unknown
         entry = LogEntry(position, record, len(data))
@@ -163,6 +201,7 @@ class Log:
     def tail(self, entry: LogEntry) -> list[CarriedChange]:
         """Return the inline changes that lead from the bases of a record's state to that state, oldest first."""
         state = entry.record.state
+        self.prefetch(tail_positions(state))
         changes: list[CarriedChange] = []
         for span in state.tail:
             for seq in range(span.first, span.last + 1):
@@ -199,6 +238,11 @@ def spans_with(spans: list[Span], position: Position) -> list[Span]:
         last = spans[-1]
         return [*spans[:-1], Span(last.branch_id, last.first, position.seq)]
     return [*spans, Span(position.branch_id, position.seq, position.seq)]
+
+
+def tail_positions(state: State) -> list[Position]:
+    """Return the places of the records before this one that hold parts of its tail."""
+    return [Position(span.branch_id, seq) for span in state.tail for seq in range(span.first, span.last + 1)]
 
 
 def spans_length(spans: list[Span]) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 SCHEMA_COPY: Final = "_schema.pg"
+PROBE: Final = "_conditional_writes"
+"""On S3: what the first write of a process tries to create again."""
 _PIECE_BYTES = 200
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789.-_")
 

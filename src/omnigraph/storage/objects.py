@@ -6,10 +6,11 @@ Keys are relative to the root, with ``/`` between segments. Every implementation
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from omnigraph.errors import OutcomeUnknown as OutcomeUnknown  # raised by stores
 from omnigraph.errors import StorageError
 
 
@@ -40,16 +41,6 @@ class ObjectChanged(StorageError):
 
     def __init__(self, key: str) -> None:
         super().__init__(f"storage: object '{key}' is not any more what it was")
-        self.key = key
-
-
-class OutcomeUnknown(StorageError):
-    """A put was sent and its answer never came: the object may be there or not."""
-
-    kind = "outcome_unknown"
-
-    def __init__(self, key: str, why: str) -> None:
-        super().__init__(f"storage: the outcome of writing '{key}' is unknown: {why}")
         self.key = key
 
 
@@ -90,8 +81,19 @@ class ObjectStore(Protocol):
     def uri(self) -> str:
         """The root, without trailing slash, in a form that Lance opens."""
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether a look costs a round trip over a network: worth sharing, and worth doing several at a time."""
+
+    @property
+    def library_options(self) -> Mapping[str, str]:
+        """What Lance must be told to open ``uri``; credentials may be among it, so it is never shown."""
+
     def get(self, key: str) -> bytes:
         """Return an object. Raises ObjectMissing."""
+
+    def get_many(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+        """Return objects in the order of their keys, None for those that are missing; side by side where that helps."""
 
     def get_range(self, key: str, offset: int, size_bytes: int) -> bytes:
         """Return ``size_bytes`` bytes from ``offset``. Raises ObjectMissing, and StorageError when the object is shorter."""
@@ -99,7 +101,13 @@ class ObjectStore(Protocol):
     def exists(self, key: str) -> bool: ...
 
     def put_new(self, key: str, data: bytes) -> None:
-        """Write an object that must not exist; durable on return. Raises ObjectExists, OutcomeUnknown."""
+        """Write an object that must not exist; durable on return. Raises ObjectExists, OutcomeUnknown (of `errors`)."""
+
+    def put_unique(self, key: str, data: bytes) -> None:
+        """Write an object of any size under a key that holds a fresh ULID, so that nobody else writes it; durable on return."""
+
+    def before_write(self) -> None:
+        """Make sure that the store keeps what is assumed of it, before a library writes to it. Raises StorageError."""
 
     def put(self, key: str, data: bytes, *, durable: bool = False) -> None:
         """Write an object, replacing whatever is there. For hints and readable copies only."""

@@ -21,6 +21,7 @@ from omnigraph.storage.fold import OpenTable
 from omnigraph.storage.hard_drop import refusals
 from omnigraph.storage.log import Log
 from omnigraph.storage.names import (
+    PROBE,
     SCHEMA_COPY,
     branch_of_ref_key,
     head_key,
@@ -57,6 +58,7 @@ def reachable(log: Log, open_table: OpenTable) -> Reachable:
     """Walk every record of every live branch and return what they name. O(history), and one look at each base."""
     found = Reachable()
     found.add(SCHEMA_COPY)
+    found.add(PROBE)
     bases: set[tuple[str, str]] = set()
     packs: set[str] = set()
     main = log.find_head(MAIN)

@@ -62,6 +62,7 @@ class LanceTable:
     def __init__(self, store: ObjectStore, table_id: str, version: str) -> None:
         self._uri = f"{store.uri}/{table_prefix(table_id)}"
         self._store = store
+        self._options = store.library_options
         self._counters = store.counters
         self._table_id = table_id
         self._version = version
@@ -101,7 +102,13 @@ class LanceTable:
                 dataset = self._dataset
                 if dataset is None:
                     dataset = self._dataset = self._guarded(
-                        "opening", lambda: _lance().dataset(self._uri, version=int(self._version), session=_shared_session())
+                        "opening",
+                        lambda: _lance().dataset(
+                            self._uri,
+                            version=int(self._version),
+                            storage_options=dict(self._options) or None,
+                            session=_shared_session(),
+                        ),
                     )
         return dataset
 
@@ -263,9 +270,11 @@ def create_table(store: ObjectStore, table_id: str, rows: pa.Table | Iterable[pa
             mode="create",
             enable_stable_row_ids=False,
             max_rows_per_file=_ROWS_PER_FILE_MAX,
+            storage_options=dict(store.library_options) or None,
             session=_shared_session(),
         )
 
+    store.before_write()
     dataset = _guarded("writing", write)
     store.sync_tree(table_prefix(table_id), started_s)
     return str(dataset.version)
@@ -318,6 +327,7 @@ def extend_table(base: LanceTable, store: ObjectStore, rows: pa.Table, dead: Ord
     however many times a table is extended. Costs about 3 ms plus the rows.
     """
     started_s = time.time()
+    store.before_write()
     lance_module = _lance()
     dataset = base.dataset()
     starts, fragment_ids = base._layout()
@@ -355,7 +365,12 @@ def extend_table(base: LanceTable, store: ObjectStore, rows: pa.Table, dead: Ord
         new = _guarded(
             "writing",
             lambda: lance_module.fragment.write_fragments(
-                new_rows, dataset, mode="append", max_rows_per_file=_ROWS_PER_FILE_MAX, session=_shared_session()
+                new_rows,
+                dataset,
+                mode="append",
+                max_rows_per_file=_ROWS_PER_FILE_MAX,
+                storage_options=dict(store.library_options) or None,
+                session=_shared_session(),
             ),
         )
     operation = lance_module.LanceOperation.Update(
@@ -375,6 +390,7 @@ def index_table(base: LanceTable, store: ObjectStore, columns: Sequence[str], *,
     if base.rows < INDEX_ROWS_MIN:
         return base.identity[1]
     started_s = time.time()
+    store.before_write()
     dataset = base.dataset()
     existing = {description.field_names[0]: description for description in dataset.describe_indices()}
     present = {fragment.fragment_id: fragment.physical_rows for fragment in dataset.get_fragments()}

@@ -1,0 +1,34 @@
+"""Which tests run a second time with their graphs on S3, and which never do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ALWAYS: Final = (
+    "graph/test_graph.py",
+    "graph/test_merge.py",
+    "cli/test_with_a_graph.py",
+    "client/test_remote.py",
+)
+ON_REQUEST: Final = ("graph/", "cli/", "server/", "client/")
+
+NEVER: Final[dict[str, str]] = {
+    "graph/test_crash.py": "wraps and copies local directories",
+    "cli/test_process.py": "measures processes, and would measure what diverts them",
+    "graph/test_graph.py::test_a_new_graph_has_one_commit_and_every_type": "looks at files",
+    "graph/test_graph.py::test_force_replaces_a_stray_schema_file": "leaves a file",
+    "graph/test_graph.py::test_the_schema_copy_has_no_authority": "edits a file",
+    "graph/test_graph.py::test_a_newer_format_is_refused": "edits a file",
+    "graph/test_graph.py::test_a_damaged_record_says_so": "edits a file",
+    "graph/test_graph.py::test_a_root_can_be_copied_and_read_without_write_access": "copies a directory",
+    "graph/test_graph.py::test_many_rows_become_a_base_and_stay_the_same": "counts files",
+    "graph/test_graph.py::test_a_large_blob_loads_and_exports": "measures a file",
+}
+"""What is about local files themselves, by path or path::test, and why."""
+
+
+def runs_on_s3(path: str, test: str, *, every: bool) -> bool:
+    """Say whether a test, named by its path under ``tests`` and its function, has a second run."""
+    if path in NEVER or f"{path}::{test}" in NEVER:
+        return False
+    return path.startswith(ON_REQUEST if every else ALWAYS)
