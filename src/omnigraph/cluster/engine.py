@@ -101,17 +101,17 @@ def create(root: StorageRoot, graph_id: str, source: str, operation_id: str) -> 
 
 
 def staging_path(root: StorageRoot, operation_id: str) -> str:
-    """Return where a graph is made before it is moved to its place."""
+    """Return where a graph is made before it is moved to its place, and moved to before it is removed."""
     return root.display(f"graphs/~tmp-{operation_id}")
 
 
 def discard_staging(root: StorageRoot, operation_id: str) -> None:
-    """Remove what a killed creation left aside."""
+    """Remove what a killed step left aside."""
     if root.is_local:
         shutil.rmtree(staging_path(root, operation_id), ignore_errors=True)
 
 
-def remove(root: StorageRoot, graph_id: str) -> None:
+def remove(root: StorageRoot, graph_id: str, operation_id: str) -> None:
     """Remove a graph with everything below its root; what is gone is no error. Raises OmnigraphError."""
     uri = root.graph_uri(graph_id)
     if root.is_local:
@@ -119,8 +119,7 @@ def remove(root: StorageRoot, graph_id: str) -> None:
         try:
             if path.is_dir() and not path.is_symlink():
                 # Out of the way at once: a kill in the middle leaves nothing that looks like a graph.
-                gone = path.with_name(f"~tmp-gone-{path.name}")
-                shutil.rmtree(gone, ignore_errors=True)
+                gone = staging_path(root, operation_id)
                 path.rename(gone)
                 shutil.rmtree(gone)
             else:

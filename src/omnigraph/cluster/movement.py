@@ -195,7 +195,7 @@ class Mover:
             outcome.failed = True
             return outcome
         try:
-            engine.remove(self._root, graph_id)
+            engine.remove(self._root, graph_id, sidecar.operation_id)
         except OmnigraphError as error:
             message = f"could not remove graph root '{sidecar.graph_uri}': {error.message}"
             return outcome.fail("graph_delete_failed", change.resource, message)
