@@ -22,6 +22,10 @@ TARGET_OPTION = Option("target", "Graph defined in omnigraph.yaml", value="NAME"
 CONFIG_OPTION = Option("config", "Project file to load instead of ./omnigraph.yaml", value="PATH", any_bytes=True)
 JSON_OPTION = Option("json", "Print a JSON document")
 GRAPH_OPTIONS = (URI_OPTION, TARGET_OPTION, CONFIG_OPTION)
+CLUSTER_OPTION = Option("cluster", "Cluster of the graph: a directory or a storage root", value="DIR|URI", any_bytes=True)
+CLUSTER_GRAPH_OPTION = Option("cluster-graph", "Graph of the --cluster", value="ID")
+CLUSTER_OPTIONS = (CLUSTER_OPTION, CLUSTER_GRAPH_OPTION)
+"""For commands that work on the storage of a graph; their address is found by `resolve_stored`."""
 
 _STORAGE_HINT = "Use --target <name>, a storage URI, or --cluster <dir> --cluster-graph <id>."
 _PLANE_HINTS: dict[Plane, str] = {
@@ -55,6 +59,8 @@ def guard_plane(path: list[Entry], arguments: Arguments) -> None:
     entry = path[-1]
     if entry.plane == "data" or (arguments.get("server") is None and arguments.get("graph") is None):
         return
+    if arguments.get("cluster") is not None and arguments.get("server") is None:
+        return  # --graph is a graph of the cluster
     group = path[1]
     label = " ".join(step.name for step in path[1:])
     if group.children and all(child.plane == entry.plane for child in group.children):
@@ -96,6 +102,33 @@ def resolve(workspace: Workspace, explicit: str | None, *, target: str | None = 
         hint = f"name the graph as a positional, with --uri, --target or --server, or set cli.graph in omnigraph.yaml{read}"
         raise BadRequest("URI must be provided via <URI>, --target, or config", hint=hint)
     return _addressed(workspace, legacy.graph_uri(name), name)
+
+
+def resolve_stored(workspace: Workspace, explicit: str | None) -> Address:
+    """Find the graph of a storage command that takes ``CLUSTER_OPTIONS``: a graph of a cluster, or as `resolve` does.
+
+    A graph of a cluster is found in its ledger alone. Without an id its only applied graph is meant.
+    """
+    arguments = workspace.arguments
+    cluster = arguments.get("cluster")
+    if cluster is None:
+        if arguments.get("cluster-graph") is not None:
+            raise UsageError("the following required arguments were not provided:", [f"  {CLUSTER_OPTION.shown}"])
+        return resolve(workspace, explicit)
+    for given, other in ((explicit, URI), (arguments.get("target"), TARGET_OPTION)):
+        if given is not None:
+            raise UsageError(f"the argument '{CLUSTER_OPTION.shown}' cannot be used with '{other.shown}'")
+    graph_id = arguments.get("cluster-graph") or arguments.get("graph")
+    from omnigraph.cluster.serving import applied_graph, applied_graphs
+
+    if graph_id is not None:
+        return Address(applied_graph(cluster, graph_id))
+    applied = applied_graphs(cluster)
+    if len(applied) == 1:
+        return Address(next(iter(applied.values())))
+    choice = f"cluster `{cluster}` has {len(applied)} graphs: [{', '.join(applied)}]; pass --cluster-graph <ID> to select one"
+    required = [f"  {CLUSTER_GRAPH_OPTION.shown}", "", choice]
+    raise UsageError("the following required arguments were not provided:", required)
 
 
 def _addressed(workspace: Workspace, uri: str, name: str | None = None) -> Address:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from urllib.parse import unquote
 
 from omnigraph.cli.addressing import JSON_OPTION, URI_OPTION, Address, refuse_remote
 from omnigraph.cli.files import read_text
@@ -47,8 +45,9 @@ def _refuse_cluster_layout(uri: str) -> None:
     if layout is None:
         return
     root = "." if layout["root"] is None else layout["root"] or "/"
-    folder = unquote(root.removeprefix("file://")) if root.startswith("file://") else root
-    if "://" not in folder and (Path(folder) / _CLUSTER_STATE).exists():
+    from omnigraph.storage.root import open_store
+
+    if open_store(root).exists(_CLUSTER_STATE):
         raise BadRequest(
             f"`{uri}` is inside cluster `{root}`. Graphs in a cluster are created by `cluster apply` (which records "
             "ledger, recovery, and approvals), not `init`. Declare the graph in cluster.yaml and run `cluster apply`."

@@ -79,7 +79,7 @@ def _dispatch(words: list[str], path: list[Entry]) -> int:
     if found.asked == "help":
         return _print_help(path)
     arguments = check(command, options, found)
-    if arguments.get("graph") is not None and arguments.get("server") is None:
+    if arguments.get("graph") is not None and arguments.get("server") is None and arguments.get("cluster") is None:
         raise UsageError("the following required arguments were not provided:", ["  --server <NAME>"])
     return _carry_out(path, arguments)
 
