@@ -32,6 +32,9 @@ class MemoryColumn:
     def value(self, ordinal: int) -> Any:
         return self._values[ordinal]
 
+    def values(self, ordinals: np.ndarray) -> list[Any]:
+        return [None if at < 0 else self._values[at] for at in ordinals.tolist()]
+
     def take(self, ordinals: np.ndarray) -> pa.Array:
         chosen = [None if at < 0 else self._values[at] for at in ordinals.tolist()]
         return to_array(chosen, self.type)
@@ -114,6 +117,9 @@ class MemoryTable:
     def id(self, ordinal: int) -> str:
         return self._ids[ordinal]
 
+    def id_list(self, ordinals: np.ndarray) -> list[str | None]:
+        return [None if at < 0 else self._ids[at] for at in ordinals.tolist()]
+
     def ids(self, ordinals: np.ndarray) -> pa.Array:
         return pa.array([None if at < 0 else self._ids[at] for at in ordinals.tolist()], pa.string())
 
@@ -125,7 +131,7 @@ class MemoryTable:
         return np.flatnonzero(mask if self.live is None else mask & self.live).astype(np.int32)
 
     def values(self, ordinal: int, names: Sequence[str]) -> tuple[Any, ...]:
-        return tuple(self._columns[name].value(ordinal) for name in names)
+        return tuple(self._ids[ordinal] if name == "id" else self._columns[name].value(ordinal) for name in names)
 
     def is_warm(self, name: str | None = None) -> bool:
         return True
@@ -147,6 +153,12 @@ class MemoryAdjacency:
 
     def edges(self, ordinal: int, reverse: bool) -> np.ndarray:
         return np.array([edge for _, edge in self._lists[reverse].get(ordinal, [])], np.int32)
+
+    def reached(self, ordinals: np.ndarray, reverse: bool) -> np.ndarray:
+        return self.expand(ordinals, reverse)[1]
+
+    def sizes(self, ordinals: np.ndarray, reverse: bool) -> np.ndarray:
+        return np.array([len(self._lists[reverse].get(ordinal, [])) for ordinal in ordinals.tolist()], np.int64)
 
     def expand(self, ordinals: np.ndarray, reverse: bool):
         return self.expand_edges(ordinals, reverse)[:2]

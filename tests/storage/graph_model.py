@@ -256,7 +256,7 @@ def check_rows(table: TableView, rows: Mapping[str, Row], thorough: bool) -> dic
     assert table.ordinals(asked).tolist() == [ordinals.get(row_id, -1) for row_id in asked]
     assert table.ordinals(pa.array([*asked, None], pa.string())).tolist()[:-1] == table.ordinals(asked).tolist()
     places = np.array([-1, *ordinals.values(), -1], np.int32)
-    assert table.ids(places).to_pylist() == [None, *ids, None]
+    assert table.ids(places).to_pylist() == table.id_list(places) == [None, *ids, None]
     for row_id, ordinal in ordinals.items():
         assert table.id(ordinal) == row_id
         names = list(table.entity.properties)
@@ -275,6 +275,7 @@ def check_column(table: TableView, name: str, rows: Mapping[str, Row], ordinals:
     column = table.column(name)
     cells = [rows[row_id][name] for row_id in ordinals]
     assert [column.value(ordinal) for ordinal in ordinals.values()] == cells
+    assert column.values(places) == [None, *cells, None]
     taken = column.take(places)
     assert taken.type == column.type == arrow_type(table.entity.properties[name].type)
     assert taken.equals(array_of([None, *cells, None], column.type))
@@ -361,3 +362,6 @@ def check_expand(adjacency: Adjacency, asked: Ordinals, reverse: bool, lists: Ma
     assert list(zip(positions.tolist(), neighbours.tolist(), edges.tolist(), strict=True)) == wanted
     positions, neighbours = adjacency.expand(asked, reverse)
     assert list(zip(positions.tolist(), neighbours.tolist(), strict=True)) == [(at, node) for at, node, _ in wanted]
+    assert adjacency.sizes(asked, reverse).tolist() == [len(lists.get(node, [])) for node in asked.tolist()]
+    bound = asked[asked >= 0]
+    assert adjacency.reached(bound, reverse).tolist() == [node for at, node, _ in wanted]

@@ -17,6 +17,26 @@ _U32_MAX = 2**32 - 1
 _U64_MAX = 2**64 - 1
 
 
+class ParameterBinder:
+    """Binds the parameters of one query: what `bind_parameters` does, with a short way for one String parameter."""
+
+    __slots__ = ("_parameters", "_text")
+
+    def __init__(self, parameters: tuple[Parameter, ...]) -> None:
+        self._parameters = parameters
+        only = parameters[0] if len(parameters) == 1 else None
+        is_text = only is not None and only.type.scalar is Scalar.STRING and not only.type.is_list
+        self._text = only.name if only is not None and is_text else None
+
+    def bind(self, given: Mapping[str, object] | None) -> dict[str, Value]:
+        """Return the values of a run; raises what `bind_parameters` raises."""
+        if self._text is not None and type(given) is dict and len(given) == 1:
+            item = given.get(self._text)
+            if type(item) is str and item.isascii():
+                return {self._text: item}
+        return bind_parameters(self._parameters, given)
+
+
 def bind_parameters(parameters: tuple[Parameter, ...], given: Mapping[str, object] | None) -> dict[str, Value]:
     """Return the value of every declared parameter, and of the undeclared ones as they are.
 

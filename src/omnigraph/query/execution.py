@@ -12,10 +12,12 @@ from omnigraph.query.frame import Frame
 from omnigraph.query.limits import DEFAULT_LIMITS, Guard, Limits
 from omnigraph.query.operators.run import run
 from omnigraph.query.operators.source import key_of
-from omnigraph.query.plan import Plan, PointRead
+from omnigraph.query.output.output import Rows
+from omnigraph.query.plan import Plan
 from omnigraph.query.profile import Profile
 from omnigraph.query.result import Result
 from omnigraph.query.settings import DEFAULT_SETTINGS, Settings
+from omnigraph.query.shortcut import PointRead
 from omnigraph.storage.view import GraphView
 
 
@@ -50,9 +52,7 @@ def execute(
     if profile is not None:
         profile.start()
     context = Context(view, parameters, now_ms, guard, settings, plan.scope, profile)
-    collector = plan.output.collector(context)
-    run(plan.steps, Frame.unit(), context, collector.push)
-    rows = collector.finish()
+    rows = _rows(plan, context)
     guard.check()
     guard.check_rows(rows.count)
     if guard.counts_bytes:
@@ -60,6 +60,23 @@ def execute(
     if profile is not None:
         profile.finish(rows.count, time.perf_counter() - started)
     return Result(plan.name, plan.columns, plan.encoders, rows.count, rows.vectors)
+
+
+def _rows(plan: Plan, context: Context) -> Rows:
+    """Return the rows of a plan: by its shortcut as far as that leads, then by the operators."""
+    shortcut = plan.shortcut
+    frame, position = Frame.unit(), 0
+    if shortcut is not None and context.profile is None:
+        frontier = shortcut.follow(context)
+        position = frontier.steps
+        variable = shortcut.variable(position)
+        if shortcut.ending is not None and position == len(plan.steps):
+            return shortcut.ending.rows(frontier, context, variable)
+        frame = Frame(len(frontier.ordinals), {variable: frontier.ordinals})
+    collector = plan.output.collector(context)
+    if frame.rows:
+        run(plan.steps, frame, context, collector.push, position)
+    return collector.finish()
 
 
 def _read_point(plan: Plan, point: PointRead, view: GraphView, parameters: Mapping[str, Value], now_ms: int) -> Result:

@@ -9,22 +9,9 @@ from msgspec import Struct
 from omnigraph.language.catalog import PropertyType
 from omnigraph.query.context import Scope
 from omnigraph.query.encode import Encoder
-from omnigraph.query.operators.source import Member
 from omnigraph.query.operators.step import Step
 from omnigraph.query.output.output import Output
-
-
-class PointRead(Struct, frozen=True):
-    """A read of properties of the one node with a key: it needs no frame.
-
-    ``names`` are the properties to fetch, None in their place the id.
-    """
-
-    type_name: str
-    members: tuple[Member, ...]
-    names: tuple[str, ...]
-    places: tuple[int, ...] | None
-    """Which fetched value each column shows; -1 is the id, -2 null. None: all, in order."""
+from omnigraph.query.shortcut import PointRead, Shortcut
 
 
 class Plan(Struct, frozen=True):
@@ -40,6 +27,7 @@ class Plan(Struct, frozen=True):
     hops: int
     search: str | None
     point: PointRead | None
+    shortcut: Shortcut | None
 
     def explain(self) -> str:
         """Return the operators as an indented list, first one first; what runs inside a step stands below it."""

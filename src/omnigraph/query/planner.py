@@ -9,16 +9,14 @@ from collections.abc import Callable
 
 from msgspec import Struct, structs
 
-from omnigraph.language.catalog import Catalog, Scalar
+from omnigraph.language.catalog import Catalog
 from omnigraph.language.checked import (
     Block,
     Bm25,
-    EntityRef,
     Filter,
     Nearest,
     Negation,
     Optional,
-    PropertyRef,
     ReadQuery,
     Rrf,
     TextMatch,
@@ -28,16 +26,17 @@ from omnigraph.query.context import Scope
 from omnigraph.query.encode import encoder
 from omnigraph.query.notation import walk
 from omnigraph.query.operators.product import Product
-from omnigraph.query.operators.source import FindKey
 from omnigraph.query.operators.step import Step
 from omnigraph.query.output.aggregate import Aggregation
 from omnigraph.query.output.listing import Listing
 from omnigraph.query.output.output import Output
-from omnigraph.query.plan import Plan, PointRead
+from omnigraph.query.plan import Plan
 from omnigraph.query.planning.arrange import arrange_match
 from omnigraph.query.planning.liveness import settle
 from omnigraph.query.planning.outputs import choose_output
 from omnigraph.query.planning.pattern import take_apart, visible
+from omnigraph.query.planning.shortcuts import find_point_read, find_shortcut
+from omnigraph.query.shortcut import PointRead, Shortcut
 
 
 class Draft(Struct, frozen=True):
@@ -49,6 +48,7 @@ class Draft(Struct, frozen=True):
     output: Output | None = None
     steps: tuple[Step, ...] = ()
     point: PointRead | None = None
+    shortcut: Shortcut | None = None
 
 
 def plan_read(query: ReadQuery, catalog: Catalog) -> Plan:
@@ -73,6 +73,7 @@ def plan_read(query: ReadQuery, catalog: Catalog) -> Plan:
         hops=_hops(query.block),
         search=_search(query),
         point=draft.point,
+        shortcut=draft.shortcut,
     )
 
 
@@ -115,32 +116,12 @@ def judge_products(draft: Draft) -> Draft:
     return structs.replace(draft, steps=steps)
 
 
-def spot_point_read(draft: Draft) -> Draft:
-    """Recognise a read of one node by its key, which needs no operators at all."""
+def spot_shortcuts(draft: Draft) -> Draft:
+    """Recognise what needs no frames: a read of one node by its key, and walks from one."""
     output, steps = draft.output, draft.steps
-    if len(steps) != 1 or not isinstance(steps[0], FindKey) or not isinstance(output, Listing):
-        return draft
-    if output.offset is not None or not (output.limit is None or (isinstance(output.limit, int) and output.limit > 0)):
-        return draft
-    if any(isinstance(key.expression, Nearest | Bm25 | Rrf) for key in output.order):
-        return draft
-    names: list[str] = []
-    places: list[int] = []
-    for projection in output.projections:
-        expression = projection.expression
-        if isinstance(expression, EntityRef):
-            places.append(-1)
-        elif not isinstance(expression, PropertyRef):
-            return draft
-        elif expression.type.scalar is Scalar.BLOB:
-            places.append(-2)
-        else:
-            places.append(len(names))
-            names.append(expression.property_name)
-    plain = places == list(range(len(names)))
-    find = steps[0]
-    point = PointRead(find.type_name, find.members, tuple(names), None if plain else tuple(places))
-    return structs.replace(draft, point=point)
+    assert output is not None
+    point = find_point_read(steps, output)
+    return structs.replace(draft, point=point, shortcut=find_shortcut(steps, output, draft.catalog))
 
 
 PASSES: tuple[Callable[[Draft], Draft], ...] = (
@@ -149,7 +130,7 @@ PASSES: tuple[Callable[[Draft], Draft], ...] = (
     order_steps,
     drop_unused,
     judge_products,
-    spot_point_read,
+    spot_shortcuts,
 )
 
 

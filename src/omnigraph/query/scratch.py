@@ -13,13 +13,16 @@ import numpy.typing as npt
 
 from omnigraph.storage.view import Mask, Ordinals
 
-_SORTED_BELOW = 256
+_SORTED_BELOW = 2048
 _STAMP_SLOTS_MAX = 1 << 26
+_WALKS_MAX = (1 << 31) - 1
 
 
 class _Local(threading.local):
     def __init__(self) -> None:
         self.stamp: npt.NDArray[np.int32] = np.zeros(1024, np.int32)
+        self.marks: npt.NDArray[np.int32] = np.zeros(1024, np.int32)
+        self.walks = 0
 
 
 _local = _Local()
@@ -57,6 +60,57 @@ def distinct(ordinals: Ordinals, slots: int) -> Ordinals:
     positions = np.arange(count, dtype=np.int32)
     marks[ordinals] = positions
     return ordinals.take(np.flatnonzero(marks.take(ordinals) == positions))
+
+
+def count_distinct(ordinals: Ordinals, slots: int) -> int:
+    """Return how many different ordinals there are."""
+    count = len(ordinals)
+    if count < 2:
+        return count
+    if count < _SORTED_BELOW:
+        ordered = np.sort(ordinals)
+        return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + 1
+    if count * 16 > slots:
+        seen = np.zeros(slots, np.bool_)
+        seen[ordinals] = True
+        return int(np.count_nonzero(seen))
+    marks = stamp(slots)
+    positions = np.arange(count, dtype=np.int32)
+    marks[ordinals] = positions
+    return int(np.count_nonzero(marks.take(ordinals) == positions))
+
+
+class Met:
+    """The ordinals that one walk has met: a number of its own in this thread's marks, so that nothing needs clearing.
+
+    Of the walks of one thread only the latest may be asked.
+    """
+
+    __slots__ = ("_marks", "_slots", "_walk")
+
+    def __init__(self, slots: int) -> None:
+        local = _local
+        if len(local.marks) < slots or local.walks == _WALKS_MAX:
+            local.marks = np.zeros(max(slots, len(local.marks)), np.int32)
+            local.walks = 0
+        local.walks += 1
+        self._marks = local.marks
+        self._walk = np.int32(local.walks)
+        self._slots = slots
+        if slots > _STAMP_SLOTS_MAX:  # too large to be kept
+            local.marks = np.zeros(1024, np.int32)
+            local.walks = 0
+
+    def add(self, ordinals: Ordinals) -> None:
+        """Mark ordinals as met."""
+        self._marks[ordinals] = self._walk
+
+    def fresh(self, ordinals: Ordinals) -> Ordinals:
+        """Return those that had not been met, each once, and mark them."""
+        unmet = ordinals.take(np.flatnonzero(self._marks.take(ordinals) != self._walk))
+        unmet = distinct(unmet, self._slots)
+        self._marks[unmet] = self._walk
+        return unmet
 
 
 def tallied(ordinals: Ordinals, weights: npt.NDArray[np.int64] | None, slots: int) -> tuple[Ordinals, npt.NDArray[np.int64]]:

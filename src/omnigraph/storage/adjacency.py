@@ -21,17 +21,23 @@ NOTHING: Ordinals = np.empty(0, np.int32)
 NOTHING.flags.writeable = False
 
 
-@dataclass(frozen=True, slots=True)
 class Lists:
-    """One direction: the list of node ``i`` is ``[starts[i] : starts[i + 1]]`` of ``neighbours`` and ``edges``."""
+    """One direction: the list of node ``i`` is ``[starts[i] : starts[i + 1]]`` of ``neighbours`` and ``edges``.
 
-    starts: Ordinals
-    neighbours: Ordinals
-    edges: Ordinals
+    ``bounds`` and ``cells`` are the same memory as ``starts`` and ``neighbours``: for a few lists, indexing and slicing a
+    memoryview costs half of what it costs with NumPy.
+    """
 
-    @property
-    def nodes(self) -> int:
-        return len(self.starts) - 1
+    __slots__ = ("bounds", "cells", "edges", "neighbours", "nodes", "starts", "stops")
+
+    def __init__(self, starts: Ordinals, neighbours: Ordinals, edges: Ordinals) -> None:
+        self.starts = starts
+        self.stops = starts[1:]
+        self.neighbours = neighbours
+        self.edges = edges
+        self.nodes = len(starts) - 1
+        self.bounds = starts.data
+        self.cells = neighbours.data
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +133,9 @@ def has_repeats(lists: Lists) -> bool:
 
 def spread(starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return the indices of many slices one after the other: ``starts[i] … starts[i] + counts[i] - 1`` for every i."""
-    ends = np.cumsum(counts)
-    indices = np.arange(int(ends[-1]) if len(ends) else 0, dtype=np.int64)
-    indices += np.repeat(starts - (ends - counts), counts)
+    ends = counts.cumsum()
+    indices: npt.NDArray[np.int64] = (starts - ends + counts).repeat(counts)
+    indices += np.arange(len(indices))
     return indices
 
 

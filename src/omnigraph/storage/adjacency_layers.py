@@ -118,9 +118,8 @@ class Layers:
             if place is not None:
                 return self.patch.neighbours[place], self.patch.edges[place]
         base = self.base()
-        starts = base.starts
-        if 0 <= node < len(starts) - 1:
-            start, stop = starts.item(node), starts.item(node + 1)
+        if 0 <= node < base.nodes:
+            start, stop = base.bounds[node], base.bounds[node + 1]
             return base.neighbours[start:stop], base.edges[start:stop]
         return NOTHING, NOTHING
 
@@ -128,10 +127,35 @@ class Layers:
         if self.recent or self.patch is not None:
             return self.lists_of(node)[0]
         base = self.base()
-        starts = base.starts
-        if 0 <= node < len(starts) - 1:
-            return base.neighbours[starts.item(node) : starts.item(node + 1)]
+        if 0 <= node < base.nodes:
+            return base.neighbours[base.bounds[node] : base.bounds[node + 1]]
         return NOTHING
+
+    def reached(self, nodes: Ordinals) -> Ordinals:
+        """Return the neighbours of many nodes, one list after the other."""
+        count = len(nodes)
+        if count > _FEW:
+            full = self._whole(nodes)
+            return self._reached(nodes) if full is None else full.neighbours
+        if self.recent or self.patch is not None:
+            lists = [self.lists_of(node)[0] for node in nodes.tolist()]
+            return np.concatenate(lists) if count > 1 else lists[0] if lists else NOTHING
+        base = self.base()
+        cells, bounds, end = base.cells, base.bounds, base.nodes
+        parts = [cells[bounds[node] : bounds[node + 1]] for node in nodes.tolist() if 0 <= node < end]
+        return np.frombuffer(b"".join(parts), np.int32)
+
+    def _reached(self, nodes: Ordinals) -> Ordinals:
+        base = self.base()
+        starts, counts, rows, hits = self._extents(nodes, base, bound=True)
+        neighbours = _take(base.neighbours, spread(starts, counts))
+        if len(hits):
+            self._overwrite(neighbours, None, counts, rows, hits)
+        return neighbours
+
+    def sizes(self, nodes: Ordinals) -> npt.NDArray[np.int64]:
+        """Return the number of neighbours of every node."""
+        return self._extents(nodes, self.base())[1]
 
     def expand(self, nodes: Ordinals, with_edges: bool) -> tuple[npt.NDArray[np.int64], Ordinals, Ordinals]:
         """Return positions, neighbours and, if asked for, edges of many nodes."""
@@ -148,24 +172,27 @@ class Layers:
             positions = np.repeat(_FIRST[:count], np.array([len(neighbours) for neighbours, _ in lists]))
             edges = np.concatenate([edges for _, edges in lists]) if with_edges else NOTHING
             return positions, np.concatenate([neighbours for neighbours, _ in lists]), edges
-        if 2 * count >= self.slots and nodes[0] >= 0 and (nodes[1:] > nodes[:-1]).all():
-            full = self.full()
-            counts = full.starts[1:][nodes] - full.starts[nodes]
-            if counts.sum() == len(full.neighbours):  # nodes that were left out have no edges
-                return np.repeat(np.arange(count), counts), full.neighbours, full.edges
+        full = self._whole(nodes)
+        if full is not None:
+            counts = full.stops.take(nodes) - full.starts.take(nodes)
+            return np.repeat(np.arange(count), counts), full.neighbours, full.edges
         return self._gather(nodes, with_edges)
+
+    def _whole(self, nodes: Ordinals) -> Lists | None:
+        """Return the lists of all nodes if these nodes, ascending, have all the edges there are."""
+        if 2 * len(nodes) < self.slots or nodes[0] < 0 or not (nodes[1:] > nodes[:-1]).all():
+            return None
+        full = self.full()
+        counts = full.stops.take(nodes) - full.starts.take(nodes)
+        return full if counts.sum() == len(full.neighbours) else None
 
     def _expand_few(self, nodes: list[int]) -> tuple[npt.NDArray[np.int64], Ordinals, Ordinals]:
         """Return positions and neighbours of a few nodes of a base without a tail: slices, no arithmetic on arrays."""
         base = self.base()
-        neighbours, item, end = base.neighbours, base.starts.item, len(base.starts) - 1
-        lists = [neighbours[item(node) : item(node + 1)] if 0 <= node < end else NOTHING for node in nodes]
-        if len(lists) == 1:
-            return np.zeros(len(lists[0]), np.int64), lists[0], NOTHING
-        if not lists:
-            return np.empty(0, np.int64), NOTHING, NOTHING
-        positions = np.repeat(_FIRST[: len(lists)], np.array([len(one) for one in lists]))
-        return positions, np.concatenate(lists), NOTHING
+        cells, bounds, end = base.cells, base.bounds, base.nodes
+        lists = [cells[bounds[node] : bounds[node + 1]] if 0 <= node < end else _NO_CELLS for node in nodes]
+        positions = np.repeat(_FIRST[: len(lists)], np.array([len(one) for one in lists], np.int64))
+        return positions, np.frombuffer(b"".join(lists), np.int32), NOTHING
 
     def _gather(self, nodes: Ordinals, with_edges: bool) -> tuple[npt.NDArray[np.int64], Ordinals, Ordinals]:
         base = self.base()
@@ -175,27 +202,37 @@ class Layers:
         neighbours = _take(base.neighbours, indices)
         edges = _take(base.edges, indices) if with_edges else NOTHING
         if len(hits):
-            patch = self.complete_patch()
-            assert patch is not None
-            there = counts[hits]
-            ends = np.cumsum(counts)[hits]
-            target = spread(ends - there, there)
-            source = spread(patch.starts[rows], there)
-            neighbours[target] = patch.neighbours[source]
-            if with_edges:
-                edges[target] = patch.edges[source]
+            self._overwrite(neighbours, edges if with_edges else None, counts, rows, hits)
         return positions, neighbours, edges
 
+    def _overwrite(
+        self,
+        neighbours: Ordinals,
+        edges: Ordinals | None,
+        counts: npt.NDArray[np.int64],
+        rows: npt.NDArray[np.int64],
+        hits: npt.NDArray[np.int64],
+    ) -> None:
+        """Put the lists that the patch holds where they belong among those gathered from the base."""
+        patch = self.complete_patch()
+        assert patch is not None
+        there = counts[hits]
+        ends = np.cumsum(counts)[hits]
+        target = spread(ends - there, there)
+        source = spread(patch.starts[rows], there)
+        neighbours[target] = patch.neighbours[source]
+        if edges is not None:
+            edges[target] = patch.edges[source]
+
     def _extents(
-        self, nodes: Ordinals, base: Lists
+        self, nodes: Ordinals, base: Lists, *, bound: bool = False
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return where the list of every node starts in the base and how long it is *in the end*; which nodes have a list
-        in the patch, and its row there.
+        in the patch, and its row there. ``bound`` says that no node is -1.
         """
-        inside = in_range(nodes, base.nodes)
-        if inside.all():
-            starts = base.starts[nodes].astype(np.int64)
-            counts = base.starts[nodes + 1] - starts
+        if (bound and self.slots == base.nodes) or (inside := in_range(nodes, base.nodes)).all():
+            starts = base.starts.take(nodes).astype(np.int64)
+            counts = base.stops.take(nodes) - starts
         else:
             starts = np.zeros(len(nodes), np.int64)
             counts = np.zeros(len(nodes), np.int64)
@@ -213,7 +250,7 @@ class Layers:
 
     def complete_patch(self) -> Patch | None:
         """Return one patch that holds the recent lists too, long enough for every node slot."""
-        if self._complete is None:
+        if self._complete is None and (self.recent or self.patch is not None):
             self._complete = self._with_recent()
         return self._complete
 
@@ -274,6 +311,7 @@ class Layers:
 
 
 _FIRST = np.arange(_FEW)
+_NO_CELLS = NOTHING.data
 _NO_ROWS = np.empty(0, np.int64)
 
 

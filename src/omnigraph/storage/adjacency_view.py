@@ -65,6 +65,12 @@ class MemoryAdjacency:
     def edges(self, ordinal: int, reverse: bool) -> Ordinals:
         return self._layers[reverse].lists_of(ordinal)[1]
 
+    def reached(self, ordinals: Ordinals, reverse: bool) -> Ordinals:
+        return self._layers[reverse].reached(ordinals)
+
+    def sizes(self, ordinals: Ordinals, reverse: bool) -> npt.NDArray[np.int64]:
+        return self._layers[reverse].sizes(ordinals)
+
     def expand(self, ordinals: Ordinals, reverse: bool) -> tuple[npt.NDArray[np.int64], Ordinals]:
         positions, neighbours, _ = self._layers[reverse].expand(ordinals, False)
         return positions, neighbours
@@ -238,6 +244,12 @@ class RestrictedAdjacency:
     def edges(self, ordinal: int, reverse: bool) -> Ordinals:
         edges = self._whole.edges(ordinal, reverse)
         return edges[self._chosen[edges]]
+
+    def reached(self, ordinals: Ordinals, reverse: bool) -> Ordinals:
+        return self.expand(ordinals, reverse)[1]
+
+    def sizes(self, ordinals: Ordinals, reverse: bool) -> npt.NDArray[np.int64]:
+        return np.bincount(self.expand(ordinals, reverse)[0], minlength=len(ordinals))
 
     def expand(self, ordinals: Ordinals, reverse: bool) -> tuple[npt.NDArray[np.int64], Ordinals]:
         positions, neighbours, _ = self.expand_edges(ordinals, reverse)

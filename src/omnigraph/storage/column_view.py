@@ -103,6 +103,21 @@ class _ColumnView:
             column = self.base()
         return column.value(ordinal)
 
+    def values(self, ordinals: Ordinals) -> list[Value]:
+        base_ordinals, positions = self.parted(ordinals)
+        column: BaseColumn | None = self._image.warm(self.part)
+        if column is None and self.is_cold(len(ordinals)):
+            array = self._image.take(base_ordinals, self.stored, self.type)
+            cells = [cell_value(array, place) for place in range(len(array))]
+        else:
+            cells = (column or self.base()).cells(base_ordinals)
+        if positions is not None:
+            value = self.tail().value
+            for place, position in enumerate(positions.tolist()):
+                if position >= 0:
+                    cells[place] = value(position)
+        return cells
+
     def take(self, ordinals: Ordinals) -> pa.Array:
         base_ordinals, positions = self.parted(ordinals)
         if positions is None:

@@ -137,6 +137,14 @@ class NumberColumn:
         value: Value = self.values.item(slot)
         return value
 
+    def cells(self, slots: Ordinals) -> list[Value]:
+        """Return some cells as Python values, -1 as None."""
+        values, valid = self.gather(slots)
+        cells: list[Value] = values.tolist()
+        if valid is None:
+            return cells
+        return [cell if there else None for cell, there in zip(cells, valid.tolist(), strict=True)]
+
     def take(self, slots: Ordinals) -> pa.Array:
         return number_array(self.type, *self.gather(slots))
 
@@ -167,6 +175,11 @@ class StringCells:
         offsets = self._offsets
         return str(self._characters[offsets[place] : offsets[place + 1]], "utf-8")
 
+    def some(self, places: list[int]) -> list[str]:
+        """Return the strings of some places."""
+        offsets, characters = self._offsets, self._characters
+        return [str(characters[offsets[place] : offsets[place + 1]], "utf-8") for place in places]
+
 
 class StringColumn:
     """Strings, enums and blob references as one Arrow array."""
@@ -184,6 +197,13 @@ class StringColumn:
         if self._valid is not None and not self._valid.item(slot):
             return None
         return self._cells[slot]
+
+    def cells(self, slots: Ordinals) -> list[Value]:
+        """Return some cells as Python values, -1 as None."""
+        places = slots.tolist()
+        if self._valid is None and min(places, default=0) >= 0:
+            return list(self._cells.some(places))
+        return [None if place < 0 else self.value(place) for place in places]
 
     def take(self, slots: Ordinals) -> pa.Array:
         taken = self.array.take(arrow_indices(slots))
@@ -206,6 +226,10 @@ class VectorColumn:
             return None
         return tuple(self.matrix[slot].tolist())
 
+    def cells(self, slots: Ordinals) -> list[Value]:
+        """Return some cells as Python values, -1 as None."""
+        return [None if slot < 0 else self.value(slot) for slot in slots.tolist()]
+
     def take(self, slots: Ordinals) -> pa.Array:
         there = slots >= 0
         if self.valid is not None and len(self.valid):
@@ -226,6 +250,10 @@ class ListColumn:
 
     def value(self, slot: int) -> Value:
         return cell_value(self.array, slot)
+
+    def cells(self, slots: Ordinals) -> list[Value]:
+        """Return some cells as Python values, -1 as None."""
+        return [None if slot < 0 else self.value(slot) for slot in slots.tolist()]
 
     def take(self, slots: Ordinals) -> pa.Array:
         return self.array.take(arrow_indices(slots))

@@ -39,6 +39,12 @@ class IndexedAdjacency:
     def edges(self, ordinal: int, reverse: bool) -> Ordinals:
         return self._lists([ordinal], reverse)[2]
 
+    def reached(self, ordinals: Ordinals, reverse: bool) -> Ordinals:
+        return self.expand(ordinals, reverse)[1]
+
+    def sizes(self, ordinals: Ordinals, reverse: bool) -> npt.NDArray[np.int64]:
+        return np.bincount(self.expand(ordinals, reverse)[0], minlength=len(ordinals))
+
     def expand(self, ordinals: Ordinals, reverse: bool) -> tuple[npt.NDArray[np.int64], Ordinals]:
         positions, neighbours, _ = self.expand_edges(ordinals, reverse)
         return positions, neighbours
@@ -137,6 +143,12 @@ class AutoAdjacency:
 
     def edges(self, ordinal: int, reverse: bool) -> Ordinals:
         return self._pick(1).edges(ordinal, reverse)
+
+    def reached(self, ordinals: Ordinals, reverse: bool) -> Ordinals:
+        return self._pick(len(ordinals)).reached(ordinals, reverse)
+
+    def sizes(self, ordinals: Ordinals, reverse: bool) -> npt.NDArray[np.int64]:
+        return self._pick(len(ordinals)).sizes(ordinals, reverse)
 
     def expand(self, ordinals: Ordinals, reverse: bool) -> tuple[npt.NDArray[np.int64], Ordinals]:
         return self._pick(len(ordinals)).expand(ordinals, reverse)

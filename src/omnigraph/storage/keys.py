@@ -19,7 +19,7 @@ from omnigraph.storage.view import Ordinals
 
 DICT_ROWS_MAX = 200_000
 SORTED_WIDTH_MAX = 64
-_DICT_BYTES_A_ROW = 130
+_DICT_BYTES_A_ROW = 138
 _BULK_SHARE = 4  # from a quarter of the rows on, hashing the column is cheaper than probing one by one
 
 
@@ -28,6 +28,10 @@ class KeyIndex(Protocol):
 
     @property
     def size_bytes(self) -> int: ...
+
+    @property
+    def strings(self) -> tuple[str | None, ...] | None:
+        """The keys by place, where the index holds them as Python strings."""
 
     def find(self, key: str) -> int:
         """Return the place of a key, or -1."""
@@ -71,13 +75,14 @@ def _indices(found: pa.Array | pa.ChunkedArray) -> Ordinals:
 
 
 class DictKeys:
-    """A dictionary of Python strings."""
+    """A dictionary of Python strings. They are kept by place too, as a tuple, which the garbage collector does not visit."""
 
-    __slots__ = ("_places", "_strings", "size_bytes")
+    __slots__ = ("_places", "_strings", "size_bytes", "strings")
 
     def __init__(self, strings: pa.Array) -> None:
         self._strings = strings
-        self._places: dict[str, int] = dict(zip(strings.to_pylist(), range(len(strings)), strict=True))
+        self.strings: tuple[str | None, ...] = tuple(strings.to_pylist())
+        self._places: dict[str, int] = dict(zip(self.strings, range(len(strings)), strict=True))  # type: ignore[arg-type]
         self._places.pop(None, None)  # type: ignore[call-overload]  # the dead slots
         self.size_bytes = _DICT_BYTES_A_ROW * len(strings) + 2 * strings.nbytes
 
@@ -100,6 +105,8 @@ class SortedKeys:
     """
 
     __slots__ = ("_order", "_sorted", "_strings", "_width", "size_bytes")
+
+    strings = None
 
     def __init__(self, strings: pa.Array, width: int) -> None:
         places = np.arange(len(strings), dtype=np.int32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -126,6 +126,17 @@ class StoredView:
 
     def ids(self, ordinals: Ordinals) -> pa.Array:
         return self.column("id").take(ordinals)
+
+    def id_list(self, ordinals: Ordinals) -> list[str | None]:
+        keys: KeyIndex | None = self.image.warm(KEYS)
+        strings = None if keys is None else keys.strings
+        if strings is None:
+            return cast(list[str | None], self.column("id").values(ordinals))
+        if self.overlay.length == 0:
+            return [strings[at] if at >= 0 else None for at in ordinals.tolist()]
+        slots, ids, position_of = self.image.slots, self.overlay.log.ids, self.overlay.position_of
+        # A row of the base keeps its id, whatever the tail does to it.
+        return [None if at < 0 else strings[at] if at < slots else ids[position_of(at)] for at in ordinals.tolist()]
 
     # --- columns -------------------------------------------------------------------------------------------------------
 

@@ -36,6 +36,9 @@ class Column(Protocol):
     def value(self, ordinal: int) -> Value:
         """Return one cell in the representation of `language.checked` (no Arrow array is built)."""
 
+    def values(self, ordinals: Ordinals) -> list[Value]:
+        """Return the cells of a few ordinals as `value` does, -1 as None: cheaper than an array while they are few."""
+
     def take(self, ordinals: Ordinals) -> pa.Array:
         """Return the cells of the given ordinals, in that order, as one array; -1 gives null."""
 
@@ -94,6 +97,9 @@ class TableView(Protocol):
     def ids(self, ordinals: Ordinals) -> pa.Array:
         """Return ids as a string array; -1 gives null."""
 
+    def id_list(self, ordinals: Ordinals) -> list[str | None]:
+        """Return ids as Python strings, -1 as None: cheaper than an array while they are few."""
+
     def column(self, name: str) -> Column:
         """Return a property's column; on edges ``src`` and ``dst`` (endpoint ids) too."""
 
@@ -119,6 +125,12 @@ class Adjacency(Protocol):
 
     def edges(self, ordinal: int, reverse: bool) -> Ordinals:
         """Return the ordinals (in the edge table) of the edges behind `neighbours`, in the same order."""
+
+    def reached(self, ordinals: Ordinals, reverse: bool) -> Ordinals:
+        """Return the neighbours of many nodes one after the other, without saying whose they are. None may be -1."""
+
+    def sizes(self, ordinals: Ordinals, reverse: bool) -> npt.NDArray[np.int64]:
+        """Return the number of neighbours of each ordinal (parallel ones counted each); an ordinal of -1 has none."""
 
     def expand(self, ordinals: Ordinals, reverse: bool) -> tuple[npt.NDArray[np.int64], Ordinals]:
         """Return (positions, neighbours): entry k says that ``ordinals[positions[k]]`` has that neighbour.

@@ -14,6 +14,9 @@ from omnigraph.query.operators.source import shown
 from omnigraph.query.operators.step import Step
 from omnigraph.query.operators.walk import Walk, Walker, degrees_of
 from omnigraph.query.scratch import distinct, tallied
+from omnigraph.storage.view import Ordinals
+
+_DISTINCT_ABOVE = 256  # making fewer distinct costs as much as it may spare
 
 Compaction: TypeAlias = Literal["bag", "set"]
 """How equal rows may be made one: with their number as a weight, or without, where only their existence counts."""
@@ -55,6 +58,22 @@ class Expand(Step, frozen=True):
             self._piece(frame.taken(np.arange(start, stop)), walker, slots)
             for start, stop in cuts(sizes, context.settings.piece_rows)
         )
+
+    def follow(self, ordinals: Ordinals, context: Context) -> Ordinals | None:
+        """Return the neighbours of a small frontier that is all there is, or None where the rows need a frame."""
+        walker = Walker(self.walk, context, len(ordinals))
+        if len(ordinals) == 1:
+            return walker.one(ordinals.item(0), context.table(self.target).slots if walker.repeats else 0)
+        if walker.repeats and self.compact != "set":
+            neighbours = walker.pairs(ordinals, context.table(self.target).slots)[1]
+        else:
+            neighbours = walker.reached(ordinals)
+        if self.compact is None or len(neighbours) <= _DISTINCT_ABOVE:
+            return neighbours
+        slots = context.table(self.target).slots
+        if self.compact == "set":
+            return distinct(neighbours, slots)
+        return neighbours if len(neighbours) * 8 <= slots or len(neighbours) <= context.settings.measured_rows else None
 
     def _from_one(self, frame: Frame, walker: Walker, slots: int) -> Frame:
         columns = frame.columns
@@ -153,6 +172,13 @@ class CountNeighbours(Step, frozen=True):
         weights = counts.take(positions) if frame.weights is None else counts.take(positions) * frame.weights.take(positions)
         kept = frame.taken(positions, self.carry)
         return Frame(kept.rows, kept.columns, kept.weights if self.mode == "set" else weights)
+
+    def total(self, ordinals: Ordinals, context: Context) -> int:
+        """Return the number of rows for a small frontier that is all there is."""
+        walker = Walker(self.walk, context, len(ordinals))
+        if walker.plain and not walker.repeats:
+            return int(walker.sizes(ordinals).sum())
+        return len(walker.pairs(ordinals, _neighbour_slots(self.walk, context))[1])
 
     def _counted(self, frame: Frame, walker: Walker, context: Context) -> Weights:
         """Count by walking, a piece at a time."""

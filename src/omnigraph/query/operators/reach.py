@@ -21,7 +21,7 @@ from omnigraph.query.operators.pieces import cuts, spread
 from omnigraph.query.operators.source import shown
 from omnigraph.query.operators.step import Step
 from omnigraph.query.operators.walk import Walk, Walker
-from omnigraph.query.scratch import distinct, first_of_each, tallied
+from omnigraph.query.scratch import Met, distinct, first_of_each, tallied
 from omnigraph.storage.view import Mask, Ordinals
 
 
@@ -40,27 +40,22 @@ class Levels:
         slots, guard = self._slots, self._context.guard
         if start < 0:
             return np.zeros(0, np.int32)
-        seen = np.zeros(slots, np.bool_)
-        seen[start] = True
-        walker = self._walker(1)
-        frontier = walker.one(start, slots)
+        neighbours = self._walker(1).one(start, slots)
+        met = Met(slots)
+        origin = np.array((start,), np.int32)
+        met.add(origin)
+        frontier = met.fresh(neighbours)
         found: list[Ordinals] = []
-        if self._minimum == 1 and bool((frontier == start).any()):
-            found.append(np.array((start,), np.int32))
+        if self._minimum == 1 and len(frontier) < len(neighbours):  # they are distinct, so the start is among them
+            found.append(origin)
         level = 1
-        while True:
-            frontier = frontier.take(np.flatnonzero(~seen.take(frontier)))
-            if level > 1 or not walker.plain:
-                frontier = distinct(frontier, slots)
-            if len(frontier) == 0:
-                break
-            seen[frontier] = True
+        while len(frontier):
             if level >= self._minimum:
                 found.append(frontier)
             if level == self._maximum:
                 break
             guard.check()
-            frontier = self._neighbours(frontier)
+            frontier = met.fresh(self._neighbours(frontier))
             level += 1
         if len(found) == 1:
             return found[0]
@@ -73,11 +68,11 @@ class Levels:
         """Return the neighbours of a frontier; any may repeat."""
         walker = self._walker(len(frontier))
         if len(frontier) <= self._context.settings.measured_rows:
-            return walker.many(frontier)[1]
+            return walker.reached(frontier)
         parts = []
         for start, stop in cuts(walker.sizes(frontier), self._context.settings.piece_rows):
             self._context.guard.check()
-            parts.append(distinct(walker.many(frontier[start:stop])[1], self._slots))
+            parts.append(distinct(walker.reached(frontier[start:stop]), self._slots))
         return np.concatenate(parts)
 
     def groups(self, starts: int) -> int:
@@ -146,6 +141,13 @@ class Reach(Step, frozen=True):
             grown[self.target] = found
             return Frame(count, grown, None if frame.weights is None else frame.weights.repeat(count))
         return self._pieces(frame.settled(), levels, slots, context.settings.piece_rows)
+
+    def follow(self, ordinals: Ordinals, context: Context) -> Ordinals | None:
+        """Return the nodes in reach of the one node of a frontier, or None where the rows need a frame."""
+        if len(ordinals) != 1:
+            return None
+        slots = context.table(self.target).slots
+        return Levels(self.walk, self.minimum, self.maximum, slots, context).from_one(ordinals.item(0))
 
     def _pieces(self, frame: Frame, levels: Levels, slots: int, most: int) -> Iterator[Frame]:
         """Walk the distinct starts in groups, and give every row its start's nodes."""

@@ -81,9 +81,9 @@ class Walker:
     def sizes(self, ordinals: Ordinals) -> npt.NDArray[np.int64]:
         """Return an upper bound of how many entries each ordinal expands to."""
         reverse = self._walk.reverse
-        sizes = degrees_of(self._adjacency.degrees(reverse), ordinals)
+        sizes = self._adjacency.sizes(ordinals, reverse)
         if self._walk.undirected:
-            sizes += degrees_of(self._adjacency.degrees(not reverse), ordinals)
+            sizes = sizes + self._adjacency.sizes(ordinals, not reverse)
         return sizes
 
     def one(self, ordinal: int, slots: int) -> Ordinals:
@@ -94,6 +94,12 @@ class Walker:
             return distinct(self.many(np.array((ordinal,), np.int32))[1], slots)
         neighbours = self._adjacency.neighbours(ordinal, self._walk.reverse)
         return distinct(neighbours, slots) if self.repeats else neighbours
+
+    def reached(self, ordinals: Ordinals) -> Ordinals:
+        """Return the neighbours of bound nodes, without saying whose they are; any may repeat."""
+        if self.plain:
+            return self._adjacency.reached(ordinals, self._walk.reverse)
+        return self.many(ordinals)[1]
 
     def many(self, ordinals: Ordinals) -> tuple[Positions, Ordinals]:
         """Return (positions, neighbours); with `repeats` a pair may come more than once, in any order."""
