@@ -58,6 +58,10 @@ class FaultyStore:
         self._alive()
         return self._inner.exists(key)
 
+    def appeared(self, key: str) -> bool:
+        self._alive()
+        return self._inner.appeared(key)
+
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         self._alive()
         return self._inner.list(prefix)

@@ -122,8 +122,8 @@ class BranchHead:
     def current(self) -> Head:
         """Return the newest head: one look at the store when nothing has moved."""
         head = self._head
-        exists = self._log.store.exists
-        while exists(head.next_key(self.branch_id)):
+        appeared = self._log.store.appeared
+        while appeared(head.next_key(self.branch_id)):
             head = self._advance(head)
         return head
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from omnigraph.language import check_mutation, check_read, parse_queries, select_query
 from omnigraph.language.checked import MutationQuery, ReadQuery
+from omnigraph.language.parameters import ParameterBinder
 from omnigraph.query import Plan, plan_read
 from omnigraph.storage.cut import Schema
 
@@ -21,6 +22,7 @@ class CompiledRead:
 
     query: ReadQuery
     plan: Plan
+    parameters: ParameterBinder
 
 
 class CompiledQueries:
@@ -37,7 +39,7 @@ class CompiledQueries:
         found = self._reads.get(key)
         if found is None:
             query = check_read(schema.catalog, select_query(parse_queries(source), name))
-            found = CompiledRead(query, plan_read(query, schema.catalog))
+            found = CompiledRead(query, plan_read(query, schema.catalog), ParameterBinder(query.parameters))
             with self._lock:
                 self._reads[key] = found
                 if len(self._reads) > COMPILED_MAX:

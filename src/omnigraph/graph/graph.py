@@ -22,7 +22,6 @@ from omnigraph.graph.reclaimed import survives_cleanup
 from omnigraph.graph.settings import GraphSettings
 from omnigraph.graph.upkeep import Upkeep
 from omnigraph.graph.views import ViewFactory
-from omnigraph.language import bind_parameters
 from omnigraph.language.catalog import Catalog
 from omnigraph.query import Profile, Result, execute
 from omnigraph.storage.blob import BlobReader
@@ -116,9 +115,12 @@ class Graph:
         asked now and then whether to give up. Raises ParseError, TypeCheckError, NotFound, ResourceLimitExceeded, Cancelled. A
         point lookup on an open graph takes about 20 µs.
         """
-        read, head = self._read(source, name, self._head(branch, snapshot), snapshot)
+        quick = branch is None and snapshot is None
+        head = self._main.current() if quick else self._head(branch, snapshot)
+        read, head = self._read(source, name, head, snapshot)
         result = self._run(read, head, params, cancelled=cancelled)
-        return result.located(None if snapshot is not None else _name_of(branch), snapshot, head.cut.state.head)
+        shown = MAIN if quick else None if snapshot is not None else _name_of(branch)
+        return result.located(shown, snapshot, head.cut.entry.record.state.head)
 
     @survives_cleanup
     def explain(
@@ -505,7 +507,7 @@ class Graph:
         return execute(
             read.plan,
             head.view,
-            bind_parameters(read.query.parameters, params),
+            read.parameters.bind(params),
             now_ms=time.time_ns() // 1_000_000,
             limits=self._settings.limits,
             settings=self._settings.traversal,

@@ -44,11 +44,12 @@ def execute(
     point = plan.point
     if point is not None and profile is None and limits is DEFAULT_LIMITS:
         return _read_point(plan, point, view, parameters, now_ms)
-    started = time.perf_counter()
+    started = 0.0 if profile is None else time.perf_counter()
     if plan.search is not None:
         search.ensure_available(plan.search)
     guard = Guard(limits, cancelled)
-    guard.check_hops(plan.hops)
+    if plan.hops > 1:
+        guard.check_hops(plan.hops)
     if profile is not None:
         profile.start()
     context = Context(view, parameters, now_ms, guard, settings, plan.scope, profile)
@@ -65,14 +66,14 @@ def execute(
 def _rows(plan: Plan, context: Context) -> Rows:
     """Return the rows of a plan: by its shortcut as far as that leads, then by the operators."""
     shortcut = plan.shortcut
-    frame, position = Frame.unit(), 0
-    if shortcut is not None and context.profile is None:
+    if shortcut is None or context.profile is not None:
+        frame, position = Frame.unit(), 0
+    else:
         frontier = shortcut.follow(context)
         position = frontier.steps
-        variable = shortcut.variable(position)
         if shortcut.ending is not None and position == len(plan.steps):
-            return shortcut.ending.rows(frontier, context, variable)
-        frame = Frame(len(frontier.ordinals), {variable: frontier.ordinals})
+            return shortcut.ending.rows(frontier, context)
+        frame = Frame(len(frontier.ordinals), {shortcut.variables[position - 1]: frontier.ordinals})
     collector = plan.output.collector(context)
     if frame.rows:
         run(plan.steps, frame, context, collector.push, position)

@@ -57,7 +57,7 @@ class Result:
         self._vectors: Sequence[ResultVector] | None = vectors
         self._row: tuple[Value, ...] | None = None
         self._types: tuple[PropertyType | None, ...] = ()
-        self.located(None, None, None)
+        self.branch = self.snapshot = self.graph_commit_id = None
 
     @classmethod
     def of_row(
@@ -77,7 +77,7 @@ class Result:
         result._row = row
         result._count = 0 if row is None else 1
         result._vectors = None
-        result.located(None, None, None)
+        result.branch = result.snapshot = result.graph_commit_id = None
         return result
 
     def located(self, branch: str | None, snapshot: str | None, graph_commit_id: str | None) -> Result:
@@ -108,7 +108,10 @@ class Result:
 
     def value_columns(self) -> list[list[Json]]:
         """Return one list of JSON-ready values per column: the cheapest way to many rows."""
-        return [vector.json() for vector in self._columns()]
+        return [
+            vector.values if encode is None and type(vector) is Listed else vector.json()
+            for vector, encode in zip(self._columns(), self._encoders, strict=True)
+        ]
 
     def to_arrow(self) -> pa.Table:
         """Return the rows as an Arrow table of native types; whole nodes and edges are structs."""

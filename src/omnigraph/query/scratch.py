@@ -2,6 +2,9 @@
 
 Each thread keeps a stamp array per use: ``stamp[x] = arange`` leaves in every slot the last position that wrote there, so
 ``stamp[x] == arange`` marks exactly one position per distinct value. Nothing is sorted and nothing needs clearing.
+
+For short arrays ``array[mask]`` costs a quarter of ``array.take(numpy.flatnonzero(mask))``; for long ones
+it is the other way round.
 """
 
 from __future__ import annotations
@@ -38,6 +41,13 @@ def stamp(slots: int) -> npt.NDArray[np.int32]:
     return array
 
 
+def _sorted(ordinals: Ordinals) -> Ordinals:
+    """Return ordinals in order; what `numpy.sort` does, without its 0.5 µs of preparations."""
+    ordered = ordinals.copy()
+    ordered.sort()
+    return ordered
+
+
 def distinct(ordinals: Ordinals, slots: int) -> Ordinals:
     """Return each ordinal once, in no particular order.
 
@@ -47,11 +57,11 @@ def distinct(ordinals: Ordinals, slots: int) -> Ordinals:
     if count < 2:
         return ordinals
     if count < _SORTED_BELOW:
-        ordered = np.sort(ordinals)
+        ordered = _sorted(ordinals)
         first = np.empty(count, np.bool_)
         first[0] = True
         np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-        return ordered.take(np.flatnonzero(first))
+        return ordered[first]
     if count * 16 > slots:
         seen = np.zeros(slots, np.bool_)
         seen[ordinals] = True
@@ -68,7 +78,7 @@ def count_distinct(ordinals: Ordinals, slots: int) -> int:
     if count < 2:
         return count
     if count < _SORTED_BELOW:
-        ordered = np.sort(ordinals)
+        ordered = _sorted(ordinals)
         return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + 1
     if count * 16 > slots:
         seen = np.zeros(slots, np.bool_)
@@ -105,12 +115,15 @@ class Met:
         """Mark ordinals as met."""
         self._marks[ordinals] = self._walk
 
-    def fresh(self, ordinals: Ordinals) -> Ordinals:
-        """Return those that had not been met, each once, and mark them."""
-        unmet = ordinals.take(np.flatnonzero(self._marks.take(ordinals) != self._walk))
-        unmet = distinct(unmet, self._slots)
-        self._marks[unmet] = self._walk
-        return unmet
+    def others(self, ordinals: Ordinals) -> Ordinals:
+        """Return those that have not been met, each once."""
+        if len(ordinals) >= _SORTED_BELOW:
+            return distinct(ordinals.take(np.flatnonzero(self._marks.take(ordinals) != self._walk)), self._slots)
+        ordered = _sorted(ordinals)
+        unmet = self._marks.take(ordered) != self._walk
+        unmet[1:] &= ordered[1:] != ordered[:-1]
+        found: Ordinals = ordered[unmet]
+        return found
 
 
 def tallied(ordinals: Ordinals, weights: npt.NDArray[np.int64] | None, slots: int) -> tuple[Ordinals, npt.NDArray[np.int64]]:
@@ -126,7 +139,7 @@ def tallied(ordinals: Ordinals, weights: npt.NDArray[np.int64] | None, slots: in
     if count == 0:
         return ordinals, np.zeros(0, np.int64)
     if weights is None:
-        ordered = np.sort(ordinals)
+        ordered = _sorted(ordinals)
     else:
         order = np.argsort(ordinals, kind="stable")
         ordered = ordinals.take(order)

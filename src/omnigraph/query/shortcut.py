@@ -58,12 +58,13 @@ class CountRows(Struct, frozen=True):
     """The result is one row of counts: of all rows, or (``distinct``) of the different nodes at the end."""
 
     distinct: tuple[bool, ...]
+    type_name: str
 
-    def rows(self, frontier: Frontier, context: Context, variable: str) -> Rows:
+    def rows(self, frontier: Frontier, context: Context) -> Rows:
         ordinals = frontier.ordinals
         total = len(ordinals) if frontier.total is None else frontier.total
         counts = [
-            count_distinct(ordinals, context.table(variable).slots) if different else total for different in self.distinct
+            count_distinct(ordinals, context.nodes(self.type_name).slots) if different else total for different in self.distinct
         ]
         return Rows(1, [Listed([count], I64) for count in counts])
 
@@ -72,12 +73,14 @@ class ListNodes(Struct, frozen=True):
     """The result is the nodes at the end: their ids (None) or properties by name."""
 
     output: Listing
+    variable: str
+    type_name: str
     names: tuple[str | None, ...]
     types: tuple[PropertyType, ...]
     limit: int | None
 
-    def rows(self, frontier: Frontier, context: Context, variable: str) -> Rows:
-        table = context.table(variable)
+    def rows(self, frontier: Frontier, context: Context) -> Rows:
+        table = context.nodes(self.type_name)
         ordinals = frontier.ordinals
         if self.output.distinct:
             ordinals = distinct(ordinals, table.slots)
@@ -85,7 +88,7 @@ class ListNodes(Struct, frozen=True):
             ordinals = ordinals[: self.limit]
         count = len(ordinals)
         if count > context.settings.few_rows:
-            return self.output.rows(Frame(count, {variable: ordinals}), context)
+            return self.output.rows(Frame(count, {self.variable: ordinals}), context)
         if count == 1:
             values = table.values(ordinals.item(0), [name or "id" for name in self.names])
             return Rows(1, [Listed([value], type_) for value, type_ in zip(values, self.types, strict=True)])
@@ -97,14 +100,15 @@ class CountByNode(Struct, frozen=True):
     """The result is a group for each node at the end, with the number of rows that led there."""
 
     output: Aggregation
+    variable: str
 
-    def rows(self, frontier: Frontier, context: Context, variable: str) -> Rows:
+    def rows(self, frontier: Frontier, context: Context) -> Rows:
         if len(frontier.ordinals) == 0:
             return self.output.collector(context).finish()
-        ordinals, counts = tallied(frontier.ordinals, None, context.table(variable).slots)
+        ordinals, counts = tallied(frontier.ordinals, None, context.table(self.variable).slots)
         vector = Fixed(counts, None, I64)
         groups = Groups(
-            len(ordinals), Frame(len(ordinals), {variable: ordinals}), dict.fromkeys(self.output.aggregates, vector)
+            len(ordinals), Frame(len(ordinals), {self.variable: ordinals}), dict.fromkeys(self.output.aggregates, vector)
         )
         return self.output.rows(groups, context)
 
@@ -119,6 +123,8 @@ class Shortcut(Struct, frozen=True):
     hops: tuple[Expand | Reach, ...]
     counted: CountNeighbours | None
     ending: Ending | None
+    variables: tuple[str, ...]
+    """What the frontier stands for, after one step, two steps, …"""
 
     def follow(self, context: Context) -> Frontier:
         """Walk as far as the frontier stays small."""
@@ -137,7 +143,3 @@ class Shortcut(Struct, frozen=True):
         if self.counted is not None and len(ordinals) <= most:
             return Frontier(ordinals, steps + 1, self.counted.total(ordinals, context))
         return Frontier(ordinals, steps)
-
-    def variable(self, steps: int) -> str:
-        """Return the variable that the frontier stands for after some steps."""
-        return self.start.variable if steps == 1 else self.hops[min(steps, 1 + len(self.hops)) - 2].target

@@ -100,6 +100,12 @@ class ObjectStore(Protocol):
 
     def exists(self, key: str) -> bool: ...
 
+    def appeared(self, key: str) -> bool:
+        """Say whether an object is there by now: `exists` for those who ask before every read, as cheap as it can be.
+
+        False may also mean that it could not be found out: who reads goes on from what they know, who writes will be told.
+        """
+
     def put_new(self, key: str, data: bytes) -> None:
         """Write an object that must not exist; durable on return. Raises ObjectExists, OutcomeUnknown (of `errors`)."""
 

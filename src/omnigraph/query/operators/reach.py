@@ -44,7 +44,7 @@ class Levels:
         met = Met(slots)
         origin = np.array((start,), np.int32)
         met.add(origin)
-        frontier = met.fresh(neighbours)
+        frontier = met.others(neighbours)
         found: list[Ordinals] = []
         if self._minimum == 1 and len(frontier) < len(neighbours):  # they are distinct, so the start is among them
             found.append(origin)
@@ -55,7 +55,8 @@ class Levels:
             if level == self._maximum:
                 break
             guard.check()
-            frontier = met.fresh(self._neighbours(frontier))
+            met.add(frontier)
+            frontier = met.others(self._neighbours(frontier))
             level += 1
         if len(found) == 1:
             return found[0]

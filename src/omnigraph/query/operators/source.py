@@ -57,7 +57,7 @@ class FindKey(Step, frozen=True):
     def find(self, context: Context) -> int:
         """Return the node's ordinal, or -1."""
         row_id = key_of(self.members, context.parameters, context.now_ms)
-        return -1 if row_id is None else context.nodes(self.type_name).ordinal(row_id)
+        return -1 if row_id is None else context.table(self.variable).ordinal(row_id)
 
     def run(self, frame: Frame, context: Context) -> Frame:
         ordinal = self.find(context)

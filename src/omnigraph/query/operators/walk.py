@@ -44,16 +44,17 @@ class Walker:
 
     def __init__(self, walk: Walk, context: Context, frontier: int, hops: int = 1) -> None:
         edges = context.edges(walk.edge)
+        conditions = walk.conditions
         adjacency = context.adjacency(edges, frontier, hops)
         self._walk = walk
         self._context = context
         self._edges = edges
-        self._conditions = walk.conditions
-        if walk.conditions and frontier > context.settings.measured_rows:
+        if conditions and frontier > context.settings.measured_rows:
             adjacency = adjacency.restricted(self._allowed(edges))
-            self._conditions = ()
+            conditions = ()
+        self._conditions = conditions
         self._adjacency: Adjacency = adjacency
-        self.plain = not walk.undirected and not self._conditions
+        self.plain = not walk.undirected and not conditions
         """Whether neighbours come as the adjacency has them."""
         self.repeats = walk.undirected or adjacency.has_parallel
         """Whether a neighbour of a node may come more than once before it is made distinct."""

@@ -58,22 +58,25 @@ def find_shortcut(steps: Sequence[Step], output: Output, catalog: Catalog) -> Sh
         hops.append(step)
         variable = step.target
     rest = steps[1 + len(hops) :]
+    variables = (start.variable, *(hop.target for hop in hops))
     counted = None
     if len(rest) == 1 and isinstance(rest[0], CountNeighbours) and rest[0].source == variable and rest[0].mode == "bag":
         counted = rest[0]
     ending: Ending | None = None
     if counted is not None:
-        ending = _counts(output, None)
+        ending = _counts(output, None, "", different=False)
         counted = None if ending is None else counted
     elif not rest and hops:
-        ending = _ending(output, variable, hops[-1].target_type, catalog)
+        ending = _ending(output, hops, catalog)
     if not hops and counted is None:
         return None
-    return Shortcut(start, tuple(hops), counted, ending)
+    return Shortcut(start, tuple(hops), counted, ending, variables)
 
 
-def _ending(output: Output, variable: str, type_name: str, catalog: Catalog) -> Ending | None:
-    return _counts(output, variable) or _by_node(output, variable) or _nodes(output, variable, type_name, catalog)
+def _ending(output: Output, hops: Sequence[Expand | Reach], catalog: Catalog) -> Ending | None:
+    variable, type_name = hops[-1].target, hops[-1].target_type
+    counts = _counts(output, variable, type_name, different=isinstance(hops[-1], Reach))
+    return counts or _by_node(output, variable) or _nodes(output, variable, type_name, catalog)
 
 
 def _is_cut(output: Output) -> bool:
@@ -81,8 +84,8 @@ def _is_cut(output: Output) -> bool:
     return output.offset is not None or not (output.limit is None or (isinstance(output.limit, int) and output.limit > 0))
 
 
-def _counts(output: Output, variable: str | None) -> CountRows | None:
-    """Recognise a row of counts; without a variable, of rows only."""
+def _counts(output: Output, variable: str | None, type_name: str, *, different: bool) -> CountRows | None:
+    """Recognise a row of counts; without a variable, of rows only. ``different`` says that no node comes twice."""
     if not isinstance(output, Aggregation) or output.keys or output.distinct or _is_cut(output):
         return None
     distinct: list[bool] = []
@@ -94,8 +97,8 @@ def _counts(output: Output, variable: str | None) -> CountRows | None:
         nodes = aggregate.distinct and isinstance(argument, EntityRef) and argument.variable == variable
         if not nodes and aggregate not in output.counted:
             return None
-        distinct.append(nodes)
-    return CountRows(tuple(distinct))
+        distinct.append(nodes and not different)
+    return CountRows(tuple(distinct), type_name)
 
 
 def _by_node(output: Output, variable: str) -> CountByNode | None:
@@ -103,7 +106,7 @@ def _by_node(output: Output, variable: str) -> CountByNode | None:
     if not isinstance(output, Aggregation) or len(output.counted) != len(output.aggregates) or len(output.keys) != 1:
         return None
     key = output.keys[0]
-    return CountByNode(output) if isinstance(key, EntityRef) and key.variable == variable else None
+    return CountByNode(output, variable) if isinstance(key, EntityRef) and key.variable == variable else None
 
 
 def _nodes(output: Output, variable: str, type_name: str, catalog: Catalog) -> ListNodes | None:
@@ -127,4 +130,4 @@ def _nodes(output: Output, variable: str, type_name: str, catalog: Catalog) -> L
         return None
     types = tuple(projection.type or STRING for projection in output.projections)
     limit = output.limit if isinstance(output.limit, int) else None
-    return ListNodes(output, tuple(names), types, limit)
+    return ListNodes(output, variable, type_name, tuple(names), types, limit)
