@@ -106,6 +106,9 @@ class S3Store:
             return False
         return True
 
+    def appeared(self, key: str) -> bool:
+        return self.exists(key)
+
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         def listing() -> list[ObjectInfo]:
             return [
