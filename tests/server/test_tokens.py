@@ -72,7 +72,7 @@ class Secrets:
     def __init__(self, answer: Any) -> None:
         self.answer = answer
 
-    def client(self, name: str) -> Secrets:
+    def client(self, name: str, **_: object) -> Secrets:
         assert name == "secretsmanager"
         return self
 

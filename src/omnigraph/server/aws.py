@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, Final
 
 from omnigraph.errors import InvalidSetting, StorageError
+
+_CONNECT_S: Final = 5
+_READ_S: Final = 15
+_ATTEMPTS: Final = 3
 
 
 def secret_pairs(secret_id: str) -> list[tuple[str, str | list[str]]]:
@@ -31,11 +36,23 @@ def secret_pairs(secret_id: str) -> list[tuple[str, str | list[str]]]:
 
 
 def _secret_string(boto3: Any, secret_id: str) -> str:  # Any: an optional library
+    from botocore.config import Config
+
+    patience = Config(connect_timeout=_CONNECT_S, read_timeout=_READ_S, retries={"max_attempts": _ATTEMPTS})
     try:
-        answer = boto3.client("secretsmanager").get_secret_value(SecretId=secret_id)
+        client = boto3.client("secretsmanager", region_name=_region(secret_id), config=patience)
+        answer = client.get_secret_value(SecretId=secret_id)
     except Exception as error:  # botocore's errors have no common base that is importable without it
         raise StorageError(f"fetch AWS Secrets Manager secret '{secret_id}': {error}") from None
     text = answer.get("SecretString")
     if not isinstance(text, str):
         raise InvalidSetting(f"secret '{secret_id}' has no SecretString — binary secrets are not supported")
     return text
+
+
+def _region(secret_id: str) -> str | None:
+    """Return the region that an ARN names, or the one of the environment; without either, boto3 looks on."""
+    parts = secret_id.split(":")
+    if len(parts) > 3 and parts[0] == "arn":
+        return parts[3]
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or None
