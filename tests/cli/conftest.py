@@ -11,7 +11,7 @@ from omnigraph.cli import embedded
 from omnigraph.cli.main import main
 from omnigraph.errors import NotFound, PreconditionFailed
 from omnigraph.policy.gate import Gate
-from omnigraph.wire.commit import CommitInfo, SnapshotOutput, TableInfo
+from omnigraph.wire.commit import At, CommitInfo, Order, SnapshotOutput, TableInfo
 from omnigraph.wire.schema_apply import SchemaApplyOutput
 from omnigraph.wire.write import IngestOutput, MutateOutput
 
@@ -75,6 +75,7 @@ class FakeGraph:
         name: str | None = None,
         branch: str | None = None,
         snapshot: str | None = None,
+        at: At | None = None,
     ) -> FakeResult:
         self.asked.update(source=source, params=params, name=name, branch=branch, snapshot=snapshot)
         return FakeResult(name or "stock_below", self.columns, self.rows, branch, snapshot)
@@ -125,6 +126,7 @@ class FakeGraph:
         *,
         branch: str | None = None,
         snapshot: str | None = None,
+        at: At | None = None,
         types: Sequence[str] = (),
         tables: Sequence[str] = (),
     ) -> Iterator[bytes]:
@@ -132,14 +134,23 @@ class FakeGraph:
         yield b'{"edge":"Knows","from":"a","to":"b","data":{"id":"e"}}\n'
         yield b'{"type":"Person","data":{"id":"a"}}\n'
 
-    def snapshot(self, branch: str | None = None) -> SnapshotOutput:
+    def snapshot(self, branch: str | None = None, *, snapshot: str | None = None, at: At | None = None) -> SnapshotOutput:
         self.asked.update(branch=branch)
         tables = [TableInfo("edge:Knows", "tables/1", 3, None, 12), TableInfo("node:Person", "tables/2", 4, "dev", 2)]
         return SnapshotOutput(branch or "main", 7, tables)
 
-    def commits(self, branch: str | None = None) -> list[CommitInfo]:
+    def commits(
+        self,
+        branch: str | None = None,
+        *,
+        order: Order = "oldest",
+        limit: int | None = None,
+        actor: str | None = None,
+        after: str | None = None,
+    ) -> list[CommitInfo]:
         self.asked.update(branch=branch)
-        return list(COMMITS)
+        listed = COMMITS if order == "oldest" else COMMITS[::-1]
+        return [commit for commit in listed if actor is None or commit.actor_id == actor][:limit]
 
     def commit(self, commit_id: str) -> CommitInfo:
         for commit in COMMITS:
@@ -147,7 +158,7 @@ class FakeGraph:
                 return commit
         raise NotFound(f"commit '{commit_id}' not found")
 
-    def schema_source(self) -> str:
+    def schema_source(self, branch: str | None = None, *, snapshot: str | None = None, at: At | None = None) -> str:
         return "node Person {\n  name: String @key\n}\n"
 
     def apply_schema(self, source: str, *, allow_data_loss: bool = False, actor: str | None = None) -> SchemaApplyOutput:

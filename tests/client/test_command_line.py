@@ -74,7 +74,17 @@ COMMANDS: list[tuple[str, ...]] = [
     ("export",),
     ("commit", "list", "--json"),
     ("commit", "show", "nothing"),
+    ("commit", "list", "--order", "newest", "--limit", "1"),
     ("schema", "show"),
+    ("schema", "show", "--at", "1"),
+    ("query", "-e", PEOPLE, "--at", "1", "--json"),
+    ("query", "-e", PEOPLE, "--at", "99"),
+    ("query", "-e", PEOPLE, "--at", "soon"),
+    ("query", "-e", PEOPLE, "--snapshot", "01"),
+    ("snapshot", "--at", "2", "--json"),
+    ("export", "--at", "1"),
+    ("branch", "create", "old", "--at", "1", "--json"),
+    ("branch", "create", "older", "--from-commit", "nothing"),
 ]
 
 

@@ -19,7 +19,6 @@ from omnigraph.graph.commits import cut_of
 from omnigraph.graph.graph import Graph, init, open_graph
 from omnigraph.graph.settings import GraphSettings
 from omnigraph.graph.upkeep import fold_branch
-from omnigraph.storage.ancestry import Ancestry
 from omnigraph.storage.local import LocalStore
 from omnigraph.storage.log import Log
 from omnigraph.storage.objects import OutcomeUnknown
@@ -101,14 +100,12 @@ def rows_at(graph: Graph, commit_id: str) -> list[str]:
 
 
 def tables_at(graph: Graph, commit_id: str) -> list[Any]:
-    position, commit = graph._locate(commit_id)
-    tables = cut_of(graph._log, position, commit, graph._main.known.cut.schema).tables
+    tables = cut_of(graph._log, graph._locate(commit_id), graph._main.known.cut.schema).tables
     return [(table.type_id, table.rows, table.changed_version, table.changed_branch) for table in tables.values()]
 
 
 def changed_by(graph: Graph, commit_id: str) -> dict[int, Any]:
-    position, commit = graph._locate(commit_id)
-    found = changed_ids(graph._store, [Ancestry(graph._log).find(position, commit.id)])
+    found = changed_ids(graph._store, [graph._locate(commit_id)])
     return {type_id: {i for i in ids if len(i) < 26} for type_id, ids in found.items() if ids is not None}
 
 

@@ -28,7 +28,11 @@ from omnigraph.wire.service import BranchMergeOutput
 def _create(arguments: Arguments) -> int:
     workspace, address, actor = _writing(arguments)
     with open_graph(address) as graph:
-        made = graph.create_branch(arguments.words[0], from_branch=workspace.branch("from"), actor=actor)
+        commit = arguments.get("from-commit")
+        base = None if commit is not None else workspace.branch("from")
+        made = graph.create_branch(
+            arguments.words[0], from_branch=base, from_commit=commit, at=arguments.get("at"), actor=actor
+        )
     if arguments.flag("json"):
         _print_json(replace(made, uri=json_text(address.uri)))
     else:
@@ -145,8 +149,15 @@ _STRATEGY = Option(
 )
 CREATE = Command(
     run=_create,
-    options=(*GRAPH_OPTIONS, Option("from", "Branch to create it from; default main", value="BASE"), JSON_OPTION),
+    options=(
+        *GRAPH_OPTIONS,
+        Option("from", "Branch to create it from; default main", value="BASE"),
+        Option("from-commit", "Commit of any branch to create it from", value="ID"),
+        Option("at", "Version or time of the base to create it from", value="WHEN"),
+        JSON_OPTION,
+    ),
     positionals=_named("Name of the new branch"),
+    exclusive=(("from", "from-commit"), ("from-commit", "at")),
 )
 LIST = Command(
     run=_list,

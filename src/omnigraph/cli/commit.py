@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from omnigraph.cli.addressing import GRAPH_OPTIONS, JSON_OPTION, URI, URI_OPTION, open_graph, resolve, typed_address
 from omnigraph.cli.grammar import Arguments, Command, Option, Positional, UsageError, whole_number
 from omnigraph.cli.streams import write_bytes, write_text
 from omnigraph.cli.workspace import Workspace
-from omnigraph.wire.commit import CommitInfo, CommitListOutput
+from omnigraph.wire.commit import ORDERS, CommitInfo, CommitListOutput, Order
 
 _LIMIT = Option("limit", "Show the first N commits of the order", value="N")
 
@@ -15,11 +17,8 @@ def _list(arguments: Arguments) -> int:
     limit = whole_number(arguments, _LIMIT)
     workspace = Workspace(arguments)
     with open_graph(resolve(workspace, typed_address(arguments))) as graph:
-        commits = graph.commits(arguments.get("branch"))
-    if arguments.get("order") == "newest":
-        commits = commits[::-1]
-    actor = arguments.get("actor")
-    commits = [commit for commit in commits if actor is None or commit.actor_id == actor][:limit]
+        order = cast("Order", arguments.get("order") or "oldest")
+        commits = graph.commits(arguments.get("branch"), order=order, limit=limit, actor=arguments.get("actor"))
     if arguments.flag("json"):
         from omnigraph.wire.encoding import pretty
 
@@ -66,7 +65,7 @@ LIST = Command(
     options=(
         *GRAPH_OPTIONS,
         Option("branch", "Branch whose history to list", value="BRANCH"),
-        Option("order", "Which end comes first; default oldest", value="ORDER", choices=("oldest", "newest")),
+        Option("order", "Which end comes first; default oldest", value="ORDER", choices=ORDERS),
         _LIMIT,
         Option("actor", "Show only the commits of one actor", value="ACTOR"),
         JSON_OPTION,

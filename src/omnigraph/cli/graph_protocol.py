@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Protocol
 
 from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput
-from omnigraph.wire.commit import CommitInfo, SnapshotOutput
+from omnigraph.wire.commit import At, CommitInfo, Order, SnapshotOutput
 from omnigraph.wire.merge import MergeOutput, MergePreviewOutput
 from omnigraph.wire.request import MergeStrategy
 from omnigraph.wire.schema_apply import SchemaApplyOutput
@@ -54,6 +54,7 @@ class Graph(Protocol):
         name: str | None = None,
         branch: str | None = None,
         snapshot: str | None = None,
+        at: At | None = None,
     ) -> Result: ...
 
     def explain(
@@ -64,6 +65,7 @@ class Graph(Protocol):
         name: str | None = None,
         branch: str | None = None,
         snapshot: str | None = None,
+        at: At | None = None,
         profile: bool = False,
     ) -> Explanation: ...
 
@@ -94,22 +96,39 @@ class Graph(Protocol):
         *,
         branch: str | None = None,
         snapshot: str | None = None,
+        at: At | None = None,
         types: Sequence[str] = (),
         tables: Sequence[str] = (),
     ) -> Iterator[bytes]: ...
 
     def apply_schema(self, source: str, *, allow_data_loss: bool = False, actor: str | None = None) -> SchemaApplyOutput: ...
     def branches(self) -> list[str]: ...
-    def create_branch(self, name: str, *, from_branch: str | None = None, actor: str | None = None) -> BranchCreateOutput: ...
+    def create_branch(
+        self,
+        name: str,
+        *,
+        from_branch: str | None = None,
+        from_commit: str | None = None,
+        at: At | None = None,
+        actor: str | None = None,
+    ) -> BranchCreateOutput: ...
     def delete_branch(self, name: str, *, actor: str | None = None) -> BranchDeleteOutput: ...
     def merge(
         self, source: str, *, into: str | None = None, actor: str | None = None, strategy: MergeStrategy = None
     ) -> MergeOutput: ...
     def preview_merge(self, source: str, *, into: str | None = None, strategy: MergeStrategy = None) -> MergePreviewOutput: ...
-    def snapshot(self, branch: str | None = None) -> SnapshotOutput: ...
-    def commits(self, branch: str | None = None) -> list[CommitInfo]: ...
+    def snapshot(self, branch: str | None = None, *, snapshot: str | None = None, at: At | None = None) -> SnapshotOutput: ...
+    def commits(
+        self,
+        branch: str | None = None,
+        *,
+        order: Order = "oldest",
+        limit: int | None = None,
+        actor: str | None = None,
+        after: str | None = None,
+    ) -> list[CommitInfo]: ...
     def commit(self, commit_id: str) -> CommitInfo: ...
-    def schema_source(self) -> str: ...
+    def schema_source(self, branch: str | None = None, *, snapshot: str | None = None, at: At | None = None) -> str: ...
     def close(self) -> None: ...
     def __enter__(self) -> Graph: ...
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...

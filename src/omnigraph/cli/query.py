@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from omnigraph.cli.addressing import JSON_OPTION, open_graph
+from omnigraph.cli.addressing import AT_OPTION, JSON_OPTION, READ_EXCLUSIONS, SNAPSHOT_OPTION, open_graph
 from omnigraph.cli.grammar import Arguments, Command, Option, whole_number
 from omnigraph.cli.source import EXCLUSIONS, POSITIONALS, QUERY_OPTIONS, request
 from omnigraph.cli.streams import note, write_all, write_text
@@ -20,14 +20,14 @@ MAX_WIDTH = Option("max-width", "Widest column of a table, in characters", value
 def _query(arguments: Arguments) -> int:
     workspace, asked = request(arguments, reads=True)
     snapshot = arguments.get("snapshot")
-    branch = None if snapshot is not None else asked.branch
+    branch, at = None if snapshot is not None else asked.branch, arguments.get("at")
     with open_graph(asked.address) as graph:
         from omnigraph.cli.formats import ResultHead, write_result
 
         measured = arguments.flag("profile")
         if measured or arguments.flag("explain"):
             plan = graph.explain(
-                asked.source, asked.params, name=asked.name, branch=branch, snapshot=snapshot, profile=measured
+                asked.source, asked.params, name=asked.name, branch=branch, snapshot=snapshot, at=at, profile=measured
             )
             if plan.result is None:
                 write_text(plan.text())
@@ -35,7 +35,7 @@ def _query(arguments: Arguments) -> int:
             note(plan.text())
             result = plan.result
         else:
-            result = graph.query(asked.source, asked.params, name=asked.name, branch=branch, snapshot=snapshot)
+            result = graph.query(asked.source, asked.params, name=asked.name, branch=branch, snapshot=snapshot, at=at)
         head = ResultHead(
             query_name=result.query_name,
             branch=result.branch,
@@ -67,7 +67,8 @@ QUERY = Command(
     options=(
         *QUERY_OPTIONS,
         Option("branch", "Branch to read", value="BRANCH"),
-        Option("snapshot", "Commit to read the graph at", value="ID"),
+        SNAPSHOT_OPTION,
+        AT_OPTION,
         Option("format", "Form of the result", value="FORMAT", choices=OUTPUT_FORMATS),
         MAX_WIDTH,
         Option("wrap", "Wrap long cells of a table instead of cutting them"),
@@ -76,5 +77,5 @@ QUERY = Command(
         JSON_OPTION,
     ),
     positionals=POSITIONALS,
-    exclusive=(*EXCLUSIONS, ("branch", "snapshot"), ("format", "json"), ("explain", "profile")),
+    exclusive=(*EXCLUSIONS, *READ_EXCLUSIONS, ("format", "json"), ("explain", "profile")),
 )

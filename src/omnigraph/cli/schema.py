@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from omnigraph.cli.addressing import (
+    AT_OPTION,
     GRAPH_OPTIONS,
     JSON_OPTION,
+    READ_EXCLUSIONS,
+    SNAPSHOT_OPTION,
     URI,
     Address,
     admit_write,
@@ -32,7 +35,7 @@ _SCHEMA = Option("schema", "File that holds the desired schema", value="PATH", r
 def _show(arguments: Arguments) -> int:
     workspace = Workspace(arguments)
     with open_graph(resolve(workspace, typed_address(arguments))) as graph:
-        source = graph.schema_source()
+        source = graph.schema_source(arguments.get("branch"), snapshot=arguments.get("snapshot"), at=arguments.get("at"))
     if arguments.flag("json"):
         _print_json(SchemaOutput(source))
     else:
@@ -107,7 +110,18 @@ def _print_json(document: object) -> None:
     write_bytes(pretty(document))
 
 
-SHOW = Command(run=_show, options=(*GRAPH_OPTIONS, JSON_OPTION), positionals=(URI,))
+SHOW = Command(
+    run=_show,
+    options=(
+        *GRAPH_OPTIONS,
+        Option("branch", "Branch whose schema to show; default main", value="BRANCH"),
+        SNAPSHOT_OPTION,
+        AT_OPTION,
+        JSON_OPTION,
+    ),
+    positionals=(URI,),
+    exclusive=READ_EXCLUSIONS,
+)
 PLAN = Command(
     run=_plan,
     options=(*GRAPH_OPTIONS, _SCHEMA, Option("allow-data-loss", "Plan drops that remove the past too"), JSON_OPTION),

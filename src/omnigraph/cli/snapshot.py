@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from omnigraph.cli.addressing import GRAPH_OPTIONS, JSON_OPTION, URI, open_graph, resolve, typed_address
+from omnigraph.cli.addressing import (
+    AT_OPTION,
+    GRAPH_OPTIONS,
+    JSON_OPTION,
+    READ_EXCLUSIONS,
+    SNAPSHOT_OPTION,
+    URI,
+    open_graph,
+    resolve,
+    typed_address,
+)
 from omnigraph.cli.grammar import Arguments, Command, Option
 from omnigraph.cli.streams import write_bytes, write_text
 from omnigraph.cli.workspace import Workspace
@@ -11,7 +21,9 @@ from omnigraph.cli.workspace import Workspace
 def _snapshot(arguments: Arguments) -> int:
     workspace = Workspace(arguments)
     with open_graph(resolve(workspace, typed_address(arguments))) as graph:
-        output = graph.snapshot(workspace.branch())
+        snapshot = arguments.get("snapshot")
+        branch = None if snapshot is not None else workspace.branch()
+        output = graph.snapshot(branch, snapshot=snapshot, at=arguments.get("at"))
     if arguments.flag("json"):
         from omnigraph.wire.encoding import pretty
 
@@ -28,6 +40,13 @@ def _snapshot(arguments: Arguments) -> int:
 
 SNAPSHOT = Command(
     run=_snapshot,
-    options=(*GRAPH_OPTIONS, Option("branch", "Branch to look at", value="BRANCH"), JSON_OPTION),
+    options=(
+        *GRAPH_OPTIONS,
+        Option("branch", "Branch to look at", value="BRANCH"),
+        SNAPSHOT_OPTION,
+        AT_OPTION,
+        JSON_OPTION,
+    ),
     positionals=(URI,),
+    exclusive=READ_EXCLUSIONS,
 )

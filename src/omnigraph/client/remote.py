@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NoReturn, TypeVar
@@ -15,7 +16,7 @@ from omnigraph.client.failure import misshapen
 from omnigraph.client.result import ReadAnswer, RemoteResult
 from omnigraph.errors import BadRequest, NotFound
 from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput, BranchListOutput
-from omnigraph.wire.commit import CommitInfo, CommitListOutput, SnapshotOutput
+from omnigraph.wire.commit import At, CommitInfo, CommitListOutput, Order, SnapshotOutput
 from omnigraph.wire.encoding import compact
 from omnigraph.wire.merge import MergeOutput, MergePreviewOutput
 from omnigraph.wire.request import (
@@ -61,10 +62,16 @@ class RemoteGraph:
         name: str | None = None,
         branch: str | None = None,
         snapshot: str | None = None,
+        at: At | None = None,
     ) -> RemoteResult:
-        """Run one read query on the server, on the newest commit of ``branch`` or exactly on ``snapshot``."""
-        body = compact(ReadRequest(source, name, params, branch, snapshot))
-        return RemoteResult(self._ask("POST", "/read", ReadAnswer, body))
+        """Run one read query on the server: on the newest commit of ``branch``, on it ``at`` a moment, or on ``snapshot``."""
+        body = compact(ReadRequest(source, name, params, branch, snapshot, _moment(at)))
+        answer = self._ask("POST", "/read", ReadAnswer, body)
+        if at is not None and answer.target.snapshot is None:
+            raise BadRequest(
+                "the server does not read older versions", hint="name a commit with snapshot, or upgrade the server"
+            )
+        return RemoteResult(answer)
 
     def explain(
         self,
@@ -74,21 +81,32 @@ class RemoteGraph:
         name: str | None = None,
         branch: str | None = None,
         snapshot: str | None = None,
+        at: At | None = None,
         profile: bool = False,
     ) -> NoReturn:
         """Refuse: a server does not tell its plans. Raises BadRequest."""
         raise BadRequest("plans are shown where the graph is stored", hint="open the graph by its storage address")
 
-    def snapshot(self, branch: str | None = None) -> SnapshotOutput:
-        """Return the tables of a branch with their versions and exact row counts."""
-        return self._ask("GET", f"/snapshot{_query(branch=branch)}", SnapshotOutput)
+    def snapshot(self, branch: str | None = None, *, snapshot: str | None = None, at: At | None = None) -> SnapshotOutput:
+        """Return the tables of a branch, or of an older state, with their versions and exact row counts."""
+        asked = _query(branch=branch, snapshot=snapshot, at=_moment(at))
+        return self._ask("GET", f"/snapshot{asked}", SnapshotOutput)
 
-    def commits(self, branch: str | None = None) -> list[CommitInfo]:
-        """Return the commits of a branch, oldest first, inherited ones included."""
-        return self._ask("GET", f"/commits{_query(branch=branch)}", CommitListOutput).commits
+    def commits(
+        self,
+        branch: str | None = None,
+        *,
+        order: Order = "oldest",
+        limit: int | None = None,
+        actor: str | None = None,
+        after: str | None = None,
+    ) -> list[CommitInfo]:
+        """Return the commits of a branch, inherited ones included; the server narrows the list."""
+        asked = _query(branch=branch, order=None if order == "oldest" else order, limit=limit, actor=actor, after=after)
+        return self._ask("GET", f"/commits{asked}", CommitListOutput).commits
 
     def commit(self, commit_id: str) -> CommitInfo:
-        """Return a commit of any live branch. Raises NotFound."""
+        """Return a commit of any live branch, by its id or an unambiguous beginning of it. Raises NotFound."""
         return self._ask("GET", f"/commits/{_segment(commit_id)}", CommitInfo)
 
     def export(
@@ -96,6 +114,7 @@ class RemoteGraph:
         *,
         branch: str | None = None,
         snapshot: str | None = None,
+        at: At | None = None,
         types: Sequence[str] = (),
         tables: Sequence[str] = (),
     ) -> Iterator[bytes]:
@@ -103,14 +122,13 @@ class RemoteGraph:
 
         Unknown names are refused at the call. Raises Unreachable on the way when the stream breaks off.
         """
-        if snapshot is not None:
-            raise BadRequest("a server exports branches only", hint="open the graph by its storage address")
-        body = compact(ExportRequest(branch, list(types) or None, list(tables) or None))
+        body = compact(ExportRequest(branch, list(types) or None, list(tables) or None, snapshot, _moment(at)))
         return self._connections.stream("POST", "/export", body)
 
-    def schema_source(self) -> str:
-        """Return the accepted schema text."""
-        return self._ask("GET", "/schema", SchemaOutput).schema_source
+    def schema_source(self, branch: str | None = None, *, snapshot: str | None = None, at: At | None = None) -> str:
+        """Return the accepted schema text of a branch (default main), or of an older state."""
+        asked = _query(branch=branch, snapshot=snapshot, at=_moment(at))
+        return self._ask("GET", f"/schema{asked}", SchemaOutput).schema_source
 
     # --- writing -------------------------------------------------------------------------------------------------------
 
@@ -162,9 +180,18 @@ class RemoteGraph:
         """Return the names of all branches, sorted, main among them."""
         return self._ask("GET", "/branches", BranchListOutput).branches
 
-    def create_branch(self, name: str, *, from_branch: str | None = None, actor: str | None = None) -> BranchCreateOutput:
-        """Create a branch whose head is that of ``from_branch`` (default main). Raises Conflict, NotFound."""
-        return self._ask("POST", "/branches", BranchCreateOutput, compact(BranchCreateRequest(name, from_branch)))
+    def create_branch(
+        self,
+        name: str,
+        *,
+        from_branch: str | None = None,
+        from_commit: str | None = None,
+        at: At | None = None,
+        actor: str | None = None,
+    ) -> BranchCreateOutput:
+        """Create a branch from ``from_branch`` (default main), from it ``at`` a moment, or from a commit. Raises Conflict."""
+        body = compact(BranchCreateRequest(name, from_branch, from_commit, _moment(at)))
+        return self._ask("POST", "/branches", BranchCreateOutput, body)
 
     def delete_branch(self, name: str, *, actor: str | None = None) -> BranchDeleteOutput:
         """Delete a branch. Raises BadRequest, Conflict, NotFound."""
@@ -195,9 +222,10 @@ class RemoteGraph:
         *,
         branch: str | None = None,
         snapshot: str | None = None,
+        at: At | None = None,
     ) -> RemoteResult | MutateOutput:
         """Call a stored query by its name; a read gives a result, a mutation its counts. Raises NotFound."""
-        asked = InvokeStoredQueryRequest(params, branch, snapshot)
+        asked = InvokeStoredQueryRequest(params, branch, snapshot, at=_moment(at))
         body = None if asked == InvokeStoredQueryRequest() else compact(asked)
         answer = self._connections.call("POST", f"/queries/{_segment(name)}", body, reads=False)
         found = _decoded(answer, dict[str, msgspec.Raw])
@@ -258,8 +286,12 @@ def _sides(strategy: MergeStrategy) -> str | dict[str, str] | None:
     return strategy if strategy is None or isinstance(strategy, str) else dict(strategy)
 
 
-def _query(**values: str | None) -> str:
-    given = [f"{name}={quote(value, safe='')}" for name, value in values.items() if value is not None]
+def _moment(at: At | None) -> str | int | None:
+    return at.isoformat() if isinstance(at, datetime) else at
+
+
+def _query(**values: str | int | None) -> str:
+    given = [f"{name}={quote(str(value), safe='')}" for name, value in values.items() if value is not None]
     return f"?{'&'.join(given)}" if given else ""
 
 

@@ -100,14 +100,14 @@ class BranchHead:
     Other processes need no lock against this one: a record is put at a place that must be free.
     """
 
-    def __init__(self, log: Log, name: str, branch_id: str, entry: LogEntry, view_of: ViewOf) -> None:
+    def __init__(self, log: Log, name: str, branch_id: str, cut: Cut, view_of: ViewOf) -> None:
         self.name = name
         self.branch_id = branch_id
         self._log = log
         self._view_of = view_of
         self._lock = RLock()  # guards _head
         self._write_lock = RLock()  # one evaluation at a time
-        self._head = Head(open_cut(log, entry), view_of)
+        self._head = Head(cut, view_of)
 
     @property
     def label(self) -> str | None:

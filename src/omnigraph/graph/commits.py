@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
 
 import msgspec
 from msgspec import UNSET
 
-from omnigraph.errors import HistoryReclaimed, PreconditionFailed
+from omnigraph.errors import BadRequest, HistoryReclaimed, NotFound, PreconditionFailed
+from omnigraph.graph.line import Line, ReadRef
+from omnigraph.graph.moment import may_be_commit
+from omnigraph.storage.ancestry import Located
 from omnigraph.storage.cut import Cut, Schema, open_cut
-from omnigraph.storage.history import find_commit, folds_behind, headers
+from omnigraph.storage.history import Headers, folds_behind
 from omnigraph.storage.log import Log, LogEntry
 from omnigraph.storage.names import branch_of_ref_key
 from omnigraph.storage.objects import ObjectMissing, ObjectStore
-from omnigraph.storage.record import MAIN, CommitEntry, Position, Ref, TableState
+from omnigraph.storage.record import MAIN, CommitEntry, Ref, State, TableState
+from omnigraph.storage.ulid import ULID_LENGTH, decode_ulid, encode_ulid
 from omnigraph.wire.commit import CommitInfo, ResolvedInfo
 
-Located: TypeAlias = tuple[Position, CommitEntry]
-ReadRef = Callable[[str], Ref]
+_NAMED_MAX: Final = 4
 
 
 def info(commit: CommitEntry) -> CommitInfo:
@@ -36,56 +40,86 @@ def info(commit: CommitEntry) -> CommitInfo:
     )
 
 
-def line(log: Log, read_ref: ReadRef, branch_id: str, name: str, head: LogEntry) -> list[CommitInfo]:
-    """Return the commits of a line, oldest first: by version, then time, then id."""
-    found = [info(commit) for commit in _line_entries(log, read_ref, branch_id, name, head)]
-    return sorted(found, key=lambda item: (item.manifest_version, item.created_at, item.graph_commit_id))
+def listed(line: Line, *, newest: bool, limit: int | None, actor: str | None, after: str | None = None) -> list[CommitInfo]:
+    """Return commits of a line, from either end: the first ``limit`` of those of ``actor``, behind the commit ``after``.
+
+    Commits of a line ascend by version, time and id alike. From the newest end it costs what is returned, not the history.
+    """
+    commits = line.newest_first() if newest else line.oldest_first()
+    if after is not None:
+        commits = _behind(commits, after)
+    if actor is not None:
+        commits = (commit for commit in commits if commit.actor == actor)
+    return [info(commit) for commit in islice(commits, limit)]
 
 
-def _line_entries(log: Log, read_ref: ReadRef, branch_id: str, name: str, head: LogEntry) -> list[CommitEntry]:
-    own: list[CommitEntry] = []
-    if head.position.branch_id == branch_id:
-        for entry in headers(log, branch_id, head.position.seq):
-            own += entry.commits
-    if branch_id == MAIN:
-        return own
-    ref = read_ref(name)
-    inherited = _up_to(log, ref.fork, ref.fork_commit, read_ref, ref.parent)
-    return inherited + own
+def _behind(commits: Iterator[CommitEntry], commit_id: str) -> Iterator[CommitEntry]:
+    for commit in commits:
+        if commit.id == commit_id:
+            return commits
+    raise BadRequest(f"commit '{commit_id}' is not one of the branch", hint="take it from a list of the same branch")
 
 
-def _up_to(log: Log, fork: Position, commit_id: str, read_ref: ReadRef, parent: str) -> list[CommitEntry]:
-    """Return the commits of the parent's line up to the one that was forked from."""
-    if fork.branch_id == MAIN:
-        entries = [commit for entry in headers(log, MAIN, fork.seq) for commit in entry.commits]
-    else:
-        entries = _line_entries(log, read_ref, fork.branch_id, parent, log.read(fork))
-    return [commit for commit in entries if commit.id <= commit_id]
+def locate(log: Log, store: ObjectStore, read_ref: ReadRef, main: LogEntry, commit_id: str) -> Located:
+    """Return a commit of a live branch by its id, or by the beginning of it. Raises NotFound, BadRequest if several match."""
+    highest = commit_id.ljust(ULID_LENGTH, "Z")
+    found: list[Located] = []
+    for branch_id, last in _logs(log, store, read_ref, main, highest):
+        matching = _matching(Headers(log, branch_id, last), commit_id, highest)
+        if len(commit_id) == ULID_LENGTH and matching:
+            return matching[0]
+        found += matching
+    if not found or not may_be_commit(commit_id):
+        raise NotFound(f"commit '{commit_id}' not found", hint="`omnigraph commit list` shows the commits of a branch")
+    if len(found) > 1:
+        names = ", ".join(sorted(located.commit.id for located in found)[:_NAMED_MAX])
+        raise BadRequest(f"commit '{commit_id}' is ambiguous: it may be {names}", hint="write more of the id")
+    return found[0]
 
 
-def locate(log: Log, store: ObjectStore, read_ref: ReadRef, main: LogEntry, commit_id: str) -> Located | None:
-    """Return the place of the record that holds a commit of a live branch, main's first, and the commit."""
-    found = find_commit(log, MAIN, main.position.seq, commit_id)
-    if found is not None:
-        return found
+def _logs(log: Log, store: ObjectStore, read_ref: ReadRef, main: LogEntry, highest: str) -> Iterator[tuple[str, int]]:
+    """Yield the logs that may hold ids up to one, and their last records: main's first, then those of branches."""
+    yield MAIN, main.position.seq
     for item in store.list("refs/"):
         name = branch_of_ref_key(item.key)
         if name is None:
             continue
-        ref = read_ref(name)
+        try:
+            ref = read_ref(name)
+        except NotFound:
+            continue  # deleted since the listing
+        if ref.fork_commit >= highest:
+            continue  # its own commits come behind that
         head = log.find_head(ref.branch_id)
         if head is not None:
-            found = find_commit(log, ref.branch_id, head.position.seq, commit_id)
-            if found is not None:
-                return found
-    return None
+            yield ref.branch_id, head.position.seq
 
 
-def cut_of(log: Log, position: Position, commit: CommitEntry, known: Schema) -> Cut:
+def _matching(headers: Headers, prefix: str, highest: str) -> list[Located]:
+    """Return up to two commits of a log whose ids begin with a text."""
+    found: list[Located] = []
+    until = highest
+    while len(found) < 2:
+        located = headers.last_where(lambda id_, _, until=until: id_ <= until, until)  # type: ignore[misc]
+        if located is None or not located[1].id.startswith(prefix):
+            break
+        found.append(Located(located[1], located[0]))
+        if len(prefix) == ULID_LENGTH:
+            break
+        until = _before(located[1].id)
+    return found
+
+
+def _before(commit_id: str) -> str:
+    return encode_ulid(decode_ulid(commit_id) - 1)
+
+
+def cut_of(log: Log, located: Located, known: Schema) -> Cut:
     """Return the cut that a commit left. Raises HistoryReclaimed, which names the commit, when its rows are gone.
 
     Folds that follow a commit hold the same rows in newer bases, and cleanup may have kept the last of them only.
     """
+    position, commit = located.position, located.commit
     entry: LogEntry | None = None
     with contextlib.suppress(HistoryReclaimed, ObjectMissing):
         entry = log.read(position)
@@ -118,9 +152,7 @@ def cut_at(log: Log, entry: LogEntry, commit: CommitEntry, known: Schema) -> Cut
     # commits up to the one wanted and, for types that only later ones changed, by the record that holds the first one's parent.
     tables: dict[int, TableState] = dict(cut.tables)
     later = {inline.type_id for other in commits if other.step > commit.step for inline in other.inline}
-    first_parent = commits[0].parent_at
-    assert first_parent is not None, "a record of several commits has a parent"
-    for table in log.read(first_parent).record.state.tables:
+    for table in _parent_state(log, commits[0], known).tables:
         if table.type_id in later:
             tables[table.type_id] = _changed(tables[table.type_id], table.rows, table.changed_version, table.changed_branch)
     for other in commits:
@@ -134,7 +166,25 @@ def cut_at(log: Log, entry: LogEntry, commit: CommitEntry, known: Schema) -> Cut
     record = msgspec.structs.replace(
         entry.record, state=state, commits=[other for other in commits if other.step <= commit.step]
     )
-    return Cut(LogEntry(entry.position, record, entry.size_bytes), cut.schema, cut.before_last(commit))
+    return Cut(LogEntry(entry.position, record, entry.size_bytes), cut.schema, cut.before_last(commit), within_record=True)
+
+
+def _parent_state(log: Log, commit: CommitEntry, known: Schema) -> State:
+    """Return the state that the first parent of a commit left."""
+    assert commit.parent_at is not None, "a record of several commits has a parent"
+    entry = log.read(commit.parent_at)
+    if entry.record.state.head == commit.parent:
+        return entry.record.state
+    parent = next(other for other in entry.record.commits if other.id == commit.parent)
+    return cut_at(log, entry, parent, known).state
+
+
+def fork_cut(log: Log, ref: Ref, known: Schema) -> Cut:
+    """Return the state that a branch continues; it may stand in the middle of a record."""
+    entry = log.read(ref.fork)
+    if entry.record.state.head == ref.fork_commit:
+        return open_cut(log, entry, known)
+    return cut_at(log, entry, next(commit for commit in entry.record.commits if commit.id == ref.fork_commit), known)
 
 
 def _changed(table: TableState, rows: int, version: int, branch: str | None) -> TableState:

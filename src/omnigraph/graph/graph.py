@@ -16,8 +16,9 @@ from omnigraph.errors import BadRequest, Conflict, NotFound, TypeCheckError
 from omnigraph.graph import commits as commit_log
 from omnigraph.graph.branch import BranchHead, Evaluated, FastForward, Head
 from omnigraph.graph.branch_name import distinct_branches, refuse_reserved, valid_branch_name
-from omnigraph.graph.commits import Located
 from omnigraph.graph.compiled import CompiledQueries, CompiledRead
+from omnigraph.graph.line import Line, line_of
+from omnigraph.graph.moment import commit_at
 from omnigraph.graph.reclaimed import survives_cleanup
 from omnigraph.graph.settings import GraphSettings
 from omnigraph.graph.upkeep import Upkeep
@@ -27,7 +28,7 @@ from omnigraph.query import Profile, Result, execute
 from omnigraph.storage.blob import BlobReader
 from omnigraph.storage.cache import GraphCache
 from omnigraph.storage.commit import genesis_record
-from omnigraph.storage.cut import Cut, compiled
+from omnigraph.storage.cut import Cut, compiled, open_cut
 from omnigraph.storage.hard_drop import refusals
 from omnigraph.storage.identity import first_block
 from omnigraph.storage.log import Log, LogEntry
@@ -38,7 +39,7 @@ from omnigraph.storage.root import open_store
 from omnigraph.storage.schema_change import under_schema
 from omnigraph.storage.snapshot_view import SnapshotView
 from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput
-from omnigraph.wire.commit import CommitInfo, ResolvedInfo, SnapshotOutput, TableInfo
+from omnigraph.wire.commit import At, CommitInfo, Order, ResolvedInfo, SnapshotOutput, TableInfo
 from omnigraph.wire.merge import MergeOutput, MergePreviewOutput
 from omnigraph.wire.request import MergeStrategy
 from omnigraph.wire.schema_apply import SchemaApplyOutput
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from omnigraph.language.migration import MigrationPlan
     from omnigraph.policy.action import ActionName
     from omnigraph.policy.gate import Gate
-    from omnigraph.storage.ancestry import Located as LocatedCommit
+    from omnigraph.storage.ancestry import Located
 
 T = TypeVar("T")
 
@@ -90,7 +91,7 @@ class Graph:
         self._views = ViewFactory(store, GraphCache(settings.cache_bytes), settings.traversal)
         self._compiled = CompiledQueries()
         self._lock = Lock()
-        self._main = BranchHead(self._log, MAIN, MAIN, entry, self._views.view_of)
+        self._main = BranchHead(self._log, MAIN, MAIN, open_cut(self._log, entry), self._views.view_of)
         self._branches: dict[str, BranchHead] = {MAIN: self._main}
         self._upkeep = Upkeep(self._log, self._views.open_table, self._rebase)
         self._written: set[str] = set()
@@ -106,21 +107,26 @@ class Graph:
         name: str | None = None,
         branch: str | None = None,
         snapshot: str | None = None,
+        at: At | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Result:
         """Run one read query and return its result.
 
         ``source`` is `.gq` text; with several queries in it, ``name`` selects one. ``params`` are JSON values by parameter
-        name. Reads the newest commit of ``branch`` (default ``main``), or exactly the commit ``snapshot``. ``cancelled`` is
-        asked now and then whether to give up. Raises ParseError, TypeCheckError, NotFound, ResourceLimitExceeded, Cancelled. A
-        point lookup on an open graph takes about 20 µs.
+        name. Reads the newest commit of ``branch`` (default ``main``); or exactly the commit ``snapshot``, named by its id or
+        an unambiguous beginning of it; or ``branch`` as it was ``at`` a version or a time. ``cancelled`` is asked now and then
+        whether to give up. Raises ParseError, TypeCheckError, NotFound, ResourceLimitExceeded, Cancelled. A point lookup on an
+        open graph takes about 20 µs.
         """
-        quick = branch is None and snapshot is None
-        head = self._main.current() if quick else self._head(branch, snapshot)
-        read, head = self._read(source, name, head, snapshot)
+        quick = branch is None and snapshot is None and at is None
+        past = not quick and (snapshot is not None or at is not None)
+        head = self._main.current() if quick else self._head(branch, snapshot, at)
+        read, head = self._read(source, name, head, past)
         result = self._run(read, head, params, cancelled=cancelled)
-        shown = MAIN if quick else None if snapshot is not None else _name_of(branch)
-        return result.located(shown, snapshot, head.cut.entry.record.state.head)
+        commit_id = head.cut.entry.record.state.head
+        if past:
+            return result.located(None, commit_id, commit_id)
+        return result.located(MAIN if quick else _name_of(branch), None, commit_id)
 
     @survives_cleanup
     def explain(
@@ -131,45 +137,62 @@ class Graph:
         name: str | None = None,
         branch: str | None = None,
         snapshot: str | None = None,
+        at: At | None = None,
         profile: bool = False,
     ) -> Explanation:
         """Return the plan of a read query; with ``profile`` run it and add rows, time, objects and bytes read.
 
         Without ``profile`` nothing of the graph is read but its schema.
         """
-        read, head = self._read(source, name, self._head(branch, snapshot), snapshot)
+        past = snapshot is not None or at is not None
+        read, head = self._read(source, name, self._head(branch, snapshot, at), past)
         if not profile:
             return Explanation(read.plan.explain())
         measured = Profile(self._store.counters.as_dict)
         result = self._run(read, head, params, measured)
-        result.located(None if snapshot is not None else _name_of(branch), snapshot, head.cut.state.head)
+        result.located(None if past else _name_of(branch), head.cut.state.head if past else None, head.cut.state.head)
         return Explanation(read.plan.explain(), measured, result)
 
-    def snapshot(self, branch: str | None = None) -> SnapshotOutput:
-        """Return the tables of a branch with their versions and exact row counts. Reads no rows."""
-        head = self._branch(branch).current()
-        cut = head.cut
+    def snapshot(self, branch: str | None = None, *, snapshot: str | None = None, at: At | None = None) -> SnapshotOutput:
+        """Return the tables of a branch, or of an older state, with their versions and exact row counts. Reads no rows."""
+        cut = self._head(branch, snapshot, at).cut
         tables = []
         for key, identity in cut.schema.by_key.items():
             table = cut.tables[identity.type_id]
             path = f"tables/{table.table_id}" if table.table_id else f"log/{cut.entry.position.branch_id}"
             tables.append(TableInfo(key, path, table.changed_version, table.changed_branch, table.rows))
-        return SnapshotOutput(_name_of(branch), cut.state.version, tables)
+        shown = _name_of(branch)
+        if snapshot is not None:
+            shown = self._locate(snapshot).commit.branch or MAIN
+        return SnapshotOutput(shown, cut.state.version, tables)
 
-    def commits(self, branch: str | None = None) -> list[CommitInfo]:
-        """Return the commits of a branch's own line, oldest first: those inherited at its fork and those made on it."""
-        found = self._branch(branch)
-        return commit_log.line(self._log, self._read_ref, found.branch_id, _name_of(branch), found.current().cut.entry)
+    def commits(
+        self,
+        branch: str | None = None,
+        *,
+        order: Order = "oldest",
+        limit: int | None = None,
+        actor: str | None = None,
+        after: str | None = None,
+    ) -> list[CommitInfo]:
+        """Return the commits of a branch's own line: those inherited at its fork and those made on it.
+
+        ``order`` says which end comes first; ``actor`` keeps the commits of one, ``after`` those behind a commit in that order,
+        ``limit`` the first of what is left. The newest few of a long history cost no more than those of a short one.
+        """
+        line = self._line(branch)
+        return commit_log.listed(line, newest=order == "newest", limit=limit, actor=actor, after=after)
 
     def commit(self, commit_id: str) -> CommitInfo:
-        """Return a commit of any live branch. Raises NotFound."""
-        return commit_log.info(self._locate(commit_id)[1])
+        """Return a commit of any live branch, by its id or an unambiguous beginning of it. Raises NotFound, BadRequest."""
+        return commit_log.info(self._locate(commit_id).commit)
 
     def export(
         self,
         *,
         branch: str | None = None,
         snapshot: str | None = None,
+        at: At | None = None,
         types: Sequence[str] = (),
         tables: Sequence[str] = (),
     ) -> Iterator[bytes]:
@@ -180,7 +203,7 @@ class Graph:
         """
         from omnigraph.graph.export import export_rows
 
-        head = self._head(branch, snapshot)
+        head = self._head(branch, snapshot, at)
         return export_rows(head.cut.schema, head.view, BlobReader(self._store), types, tables)
 
     @survives_cleanup
@@ -193,11 +216,12 @@ class Graph:
         *,
         branch: str | None = None,
         snapshot: str | None = None,
+        at: At | None = None,
     ) -> BlobCell:
         """Return one cell of a Blob property; its bytes are read when they are asked for. Raises BadRequest, NotFound."""
         from omnigraph.graph.blob_cell import find_blob
 
-        head = self._head(branch, snapshot)
+        head = self._head(branch, snapshot, at)
         cut, reader = head.cut, BlobReader(self._store)
         return find_blob(cut.schema, head.view, reader, cut.state.head, kind, type_name, row_id, property_name)
 
@@ -206,9 +230,9 @@ class Graph:
         """The accepted schema of main."""
         return self._main.current().cut.catalog
 
-    def schema_source(self) -> str:
-        """Return the accepted schema text of main, byte for byte."""
-        return self._main.current().cut.schema.block.source
+    def schema_source(self, branch: str | None = None, *, snapshot: str | None = None, at: At | None = None) -> str:
+        """Return the accepted schema text of a branch (default main), or of an older state, byte for byte."""
+        return self._head(branch, snapshot, at).cut.schema.block.source
 
     # --- writing -------------------------------------------------------------------------------------------------------
 
@@ -358,18 +382,36 @@ class Graph:
 
         return branches.names(self._store)
 
-    def create_branch(self, name: str, *, from_branch: str | None = None, actor: str | None = None) -> BranchCreateOutput:
-        """Create a branch whose head is that of ``from_branch`` (default main): one small object, whatever the graph holds.
+    def create_branch(
+        self,
+        name: str,
+        *,
+        from_branch: str | None = None,
+        from_commit: str | None = None,
+        at: At | None = None,
+        actor: str | None = None,
+    ) -> BranchCreateOutput:
+        """Create a branch: one small object, whatever the graph holds.
 
-        Raises BadRequest for a bad name, Conflict for one that exists, NotFound for an unknown source, Forbidden.
+        Its head is that of ``from_branch`` (default main), or what that was ``at`` a version or a time, or the commit
+        ``from_commit`` of any live branch. Raises BadRequest for a bad name, Conflict for one that exists, NotFound for an
+        unknown source, Forbidden.
         """
         from omnigraph.graph import branches
 
-        base = None if from_branch is None else from_branch.strip()
-        self._admit(actor, "branch_create", branch=base, target_branch=name.strip())
-        cut = self._branch(from_branch).current().cut
-        ref = branches.create(self._store, name, _name_of(from_branch), cut, actor)
-        return BranchCreateOutput(self.uri, _name_of(from_branch), ref.name, actor)
+        if from_commit is not None and from_branch is not None:
+            raise BadRequest("from_branch and from_commit exclude each other", hint="name one of the two")
+        located = None if from_commit is None else self._find(None, from_commit, at)
+        asked = None if from_branch is None else from_branch.strip()
+        owner = None if located is None else located.commit.branch or MAIN
+        self._admit(actor, "branch_create", branch=asked if located is None else owner, target_branch=name.strip())
+        if located is None and at is not None:
+            located = self._find(from_branch, None, at)
+            owner = located.commit.branch or MAIN
+        base = owner or _name_of(from_branch)
+        cut = (self._branch(base).current() if located is None else self._head_at(located)).cut
+        ref = branches.create(self._store, name, base, cut, actor)
+        return BranchCreateOutput(self.uri, base, ref.name, actor)
 
     def delete_branch(self, name: str, *, actor: str | None = None) -> BranchDeleteOutput:
         """Delete a branch; its own commits are gone at once, its name is free.
@@ -515,13 +557,13 @@ class Graph:
             cancelled=cancelled,
         )
 
-    def _read(self, source: str, name: str | None, head: Head, snapshot: str | None) -> tuple[CompiledRead, Head]:
+    def _read(self, source: str, name: str | None, head: Head, past: bool) -> tuple[CompiledRead, Head]:
         """Compile a read for a head: against the schema of its commit, else a past one as the current schema names things."""
         try:
             return self._compiled.read(source, name, head.cut.schema), head
         except TypeCheckError:
             current = self._main.known.cut.schema
-            if snapshot is None or current is head.cut.schema:
+            if not past or current is head.cut.schema:
                 raise
         read = self._compiled.read(source, name, current)
         return read, self._past(under_schema(head.cut, current))
@@ -539,14 +581,24 @@ class Graph:
         with self._lock:
             known = self._branches.get(name)
             if known is None or known.branch_id != ref.branch_id:
-                entry = self._log.find_head(ref.branch_id) or self._log.read(ref.fork)
-                known = self._branches[name] = BranchHead(self._log, name, ref.branch_id, entry, self._views.view_of)
+                entry = self._log.find_head(ref.branch_id)
+                schema = self._main.known.cut.schema
+                cut = commit_log.fork_cut(self._log, ref, schema) if entry is None else open_cut(self._log, entry, schema)
+                known = self._branches[name] = BranchHead(self._log, name, ref.branch_id, cut, self._views.view_of)
         return known
 
-    def _view_at(self, located: LocatedCommit) -> SnapshotView:
+    def _view_at(self, located: Located) -> SnapshotView:
         """Return a view of the graph as a commit left it."""
-        known = self._main.known.cut.schema
-        return self._past(commit_log.cut_of(self._log, located.position, located.commit, known)).view
+        return self._head_at(located).view
+
+    def _head_at(self, located: Located) -> Head:
+        """Return the state that a commit left. Raises HistoryReclaimed when it can no longer be read."""
+        return self._past(commit_log.cut_of(self._log, located, self._main.known.cut.schema))
+
+    def _line(self, branch: str | None) -> Line:
+        """Return the commits of a branch up to its head."""
+        found = self._branch(branch)
+        return line_of(self._log, self._read_ref, found.name, found.branch_id, found.current().cut)
 
     def _load_target(self, branch: str | None, base: str | None, actor: str | None) -> tuple[BranchHead, bool]:
         """Return the branch to load onto, and whether it was made for that: only when it is missing and a base was named."""
@@ -572,22 +624,27 @@ class Graph:
         except ObjectMissing:
             raise NotFound(f"branch '{name}' not found", hint="`omnigraph branch list` shows the branches") from None
 
-    def _head(self, branch: str | None, snapshot: str | None) -> Head:
-        if snapshot is None:
+    def _head(self, branch: str | None, snapshot: str | None, at: At | None = None) -> Head:
+        if snapshot is None and at is None:
             return self._branch(branch).current()
-        if branch is not None:
-            raise BadRequest("branch and snapshot exclude each other", hint="name one of the two")
         known = self._main.known
-        if known.cut.state.head == snapshot:
+        if snapshot is not None and branch is None and at is None and known.cut.state.head == snapshot:
             return known
-        position, commit = self._locate(snapshot)
-        return self._past(commit_log.cut_of(self._log, position, commit, known.cut.schema))
+        return self._head_at(self._find(branch, snapshot, at))
+
+    def _find(self, branch: str | None, snapshot: str | None, at: At | None) -> Located:
+        """Return the commit that is named, or that a branch was at a moment."""
+        if snapshot is not None and branch is not None:
+            raise BadRequest("branch and snapshot exclude each other", hint="name one of the two")
+        if snapshot is not None and at is not None:
+            raise BadRequest("snapshot and at exclude each other", hint="name one of the two")
+        if snapshot is not None:
+            return self._locate(snapshot)
+        assert at is not None
+        return commit_at(self._line(branch), at)
 
     def _locate(self, commit_id: str) -> Located:
-        found = commit_log.locate(self._log, self._store, self._read_ref, self._main.current().cut.entry, commit_id)
-        if found is None:
-            raise NotFound(f"commit '{commit_id}' not found", hint="`omnigraph commit list` shows the commits of a branch")
-        return found
+        return commit_log.locate(self._log, self._store, self._read_ref, self._main.current().cut.entry, commit_id)
 
     def refresh(self) -> None:
         """Give up what is held of the branches' bases; the next reads open those that their heads name now."""

@@ -45,8 +45,13 @@ def _listing(name: str, schema: Json, description: str) -> Json:
     return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
 
 
+_MOMENT: Final = (
+    _listing("snapshot", {"type": "string"}, "Commit to look at instead of a branch: its id or an unambiguous beginning of it"),
+    _listing("at", {"type": "string"}, "Version of the branch, or a time: the last commit at or before it"),
+)
 _PARAMETERS: Final[dict[str, list[Json]]] = {
-    "getSnapshot": [_BRANCH],
+    "getSnapshot": [_BRANCH, *_MOMENT],
+    "getSchema": [_BRANCH, *_MOMENT],
     "listCommits": [
         _BRANCH,
         _listing("order", {"type": "string", "enum": ["oldest", "newest"]}, "Which end comes first; oldest unless given"),
@@ -147,6 +152,7 @@ _NAMED_IN_REQUEST: Final = (
     "ingest",
     "get_blob",
     "getSnapshot",
+    "getSchema",
     "listCommits",
     "createBranch",
     "mergeBranches",

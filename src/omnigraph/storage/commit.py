@@ -306,7 +306,7 @@ def _tail_fields(
     schema_at = position if carry else cut.state.schema_at
     if not before:
         return [], [], block, schema_at
-    if carry and sum(item.size_bytes for item in before) <= CARRY_BYTES_MAX:
+    if cut.within_record or (carry and sum(item.size_bytes for item in before) <= CARRY_BYTES_MAX):
         return [], _carried(before), block, schema_at
     spans = cut.state.tail
     if cut.record.carried or any(commit.inline for commit in cut.record.commits):

@@ -76,11 +76,16 @@ class TailChange:
 
 @dataclass(frozen=True)
 class Cut:
-    """The state after one record. ``tail`` holds every inline change beyond the bases, oldest first."""
+    """The state after one record. ``tail`` holds every inline change beyond the bases, oldest first.
+
+    ``within_record`` says that the stored record holds later commits, which are no part of this state: who continues it must
+    not refer to the record for its tail.
+    """
 
     entry: LogEntry
     schema: Schema
     tail: tuple[TailChange, ...]
+    within_record: bool = False
 
     @property
     def record(self) -> Record:

@@ -6,7 +6,7 @@ Headers are read from history objects where folds have gathered them and from th
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -82,40 +82,66 @@ def gather(log: Log, branch_id: str, last: int, *, whole: bool = False) -> None:
         first = end + 1
 
 
-def find_commit(log: Log, branch_id: str, last: int, commit_id: str) -> tuple[Position, CommitEntry] | None:
-    """Return the place and the commit of an id on one log, or None.
+class Headers:
+    """The commits of one log up to a record: from the records, or without rows from history objects where those are gone.
 
-    Commit ids ascend along a line and every record names the newest one, so this is a binary search: about 17 objects in a
-    hundred thousand.
+    Commit ids and versions ascend along a log.
     """
-    low, high = 0, last
-    while low < high:
-        middle = (low + high) // 2
-        if _newest_at(log, branch_id, middle) < commit_id:
-            low = middle + 1
-        else:
-            high = middle
-    position = Position(branch_id, low)
-    for commit in commits_at(log, position):
-        if commit.id == commit_id:
-            return position, commit
-    return None
 
+    def __init__(self, log: Log, branch_id: str, last: int) -> None:
+        self._log = log
+        self._branch_id = branch_id
+        self._last = last
 
-def _newest_at(log: Log, branch_id: str, seq: int) -> str:
-    """Return the id of the newest commit of a log after one record; empty when the log has none up to there."""
-    while seq >= 0:
-        try:
-            return log.read(Position(branch_id, seq)).record.state.head
-        except (HistoryReclaimed, ObjectMissing):
-            history = log.gathered_around(Position(branch_id, seq))
-            if history is None:
-                raise
-        for entry in reversed(history.entries[: seq - history.first + 1]):
-            if entry.commits:
-                return entry.commits[-1].id
-        seq = history.first - 1
-    return ""
+    def newest_at(self, seq: int) -> tuple[str, int]:
+        """Return id and version of the newest commit of the line after a record; nothing where only history knows that."""
+        while seq >= 0:
+            try:
+                state = self._log.read(Position(self._branch_id, seq)).record.state
+                return state.head, state.version
+            except (HistoryReclaimed, ObjectMissing):
+                history = self._log.gathered_around(Position(self._branch_id, seq))
+                if history is None:
+                    raise
+            for entry in reversed(history.entries[: seq - history.first + 1]):
+                if entry.commits:
+                    return entry.commits[-1].id, entry.commits[-1].version
+            seq = history.first - 1
+        return "", 0
+
+    def newest_first(self) -> Iterator[HistoryEntry]:
+        """Yield what the records committed, the newest first; as much is read as is taken."""
+        seq = self._last
+        spans = self._log.gathered_spans(self._branch_id)
+        while seq >= 0:
+            span = min((span for span in spans if span.first <= seq <= span.last), key=lambda span: span.first, default=None)
+            if span is None:
+                yield self._entry(seq)
+                seq -= 1
+                continue
+            yield from (entry for entry in reversed(self._log.gathered(span).entries) if entry.seq <= seq)
+            seq = span.first - 1
+
+    def last_where(self, holds: Callable[[str, int], bool], until: str) -> tuple[Position, CommitEntry] | None:
+        """Return the last commit of this log up to the id ``until`` for which something holds, and its place; None without one.
+
+        What holds for a commit must hold for those before it. A binary search: about 17 objects in a hundred thousand.
+        """
+        low, high = 0, self._last + 1  # the first record after which it does not hold
+        while low < high:
+            middle = (low + high) // 2
+            if holds(*self.newest_at(middle)):
+                low = middle + 1
+            else:
+                high = middle
+        for seq in range(min(low, self._last), -1, -1):
+            for commit in reversed(self._entry(seq).commits):
+                if commit.id <= until and holds(commit.id, commit.version):
+                    return Position(self._branch_id, seq), commit
+        return None
+
+    def _entry(self, seq: int) -> HistoryEntry:
+        return HistoryEntry(seq, "", commits_at(self._log, Position(self._branch_id, seq)))
 
 
 def folds_behind(log: Log, position: Position, commit_id: str) -> Iterator[LogEntry]:

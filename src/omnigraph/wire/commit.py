@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Literal
+
 from msgspec import UNSET, UnsetType
 
 from omnigraph.wire.encoding import Shape
+
+At = str | int | datetime
+"""A version of a branch, or a time: text of RFC 3339 or a `datetime` (a naive one is UTC)."""
+Order = Literal["oldest", "newest"]
+ORDERS: tuple[Order, ...] = ("oldest", "newest")
+"""Which end of a history comes first."""
 
 
 class ResolvedInfo(Shape, frozen=True, gc=False):

@@ -28,6 +28,7 @@ class QueryRequest(Shape, frozen=True, gc=False, omit_defaults=True):
     params: Params = None
     branch: str | None = None
     snapshot: str | None = None
+    at: str | int | None = None
 
 
 class ReadRequest(Shape, frozen=True, gc=False, omit_defaults=True):
@@ -38,6 +39,7 @@ class ReadRequest(Shape, frozen=True, gc=False, omit_defaults=True):
     params: Params = None
     branch: str | None = None
     snapshot: str | None = None
+    at: str | int | None = None
 
 
 class ChangeRequest(Shape, frozen=True, gc=False, omit_defaults=True):
@@ -76,6 +78,7 @@ class InvokeStoredQueryRequest(Shape, frozen=True, gc=False, omit_defaults=True)
     branch: str | None = None
     snapshot: str | None = None
     expect_mutation: bool | None = None
+    at: str | int | None = None
 
 
 class IngestRequest(Shape, frozen=True, gc=False, omit_defaults=True):
@@ -93,6 +96,8 @@ class ExportRequest(Shape, frozen=True, gc=False, omit_defaults=True):
     branch: str | None = None
     type_names: list[str] | None = None
     table_keys: list[str] | None = None
+    snapshot: str | None = None
+    at: str | int | None = None
 
 
 class SchemaApplyRequest(Shape, frozen=True, gc=False, omit_defaults=True):
@@ -103,10 +108,12 @@ class SchemaApplyRequest(Shape, frozen=True, gc=False, omit_defaults=True):
 
 
 class BranchCreateRequest(Shape, frozen=True, gc=False, omit_defaults=True):
-    """A new branch and the one that it starts from."""
+    """A new branch and what it starts from: a branch, that branch ``at`` a version or a time, or a commit."""
 
     name: str
     from_branch: str | None = msgspec.field(name="from", default=None)
+    from_commit: str | None = None
+    at: str | int | None = None
 
 
 class BranchMergeRequest(Shape, frozen=True, gc=False, omit_defaults=True):

@@ -10,6 +10,7 @@ from omnigraph.server.admission import BRANCH_OPERATION_BYTES
 from omnigraph.server.answer import Answer
 from omnigraph.server.call import Call, branch_or_main, branch_or_none
 from omnigraph.server.endpoints.writing import refuse_condition
+from omnigraph.storage.record import MAIN
 from omnigraph.wire.branch import BranchListOutput
 from omnigraph.wire.encoding import compact
 from omnigraph.wire.request import BranchCreateRequest, BranchMergeRequest, MergePreviewRequest
@@ -26,11 +27,24 @@ async def create(call: Call) -> Answer:
     """``POST /branches``."""
     refuse_condition(call)
     asked = await call.decode(BranchCreateRequest)
-    base, name = branch_or_main(asked.from_branch), branch_or_none(asked.name)
-    call.authorize("branch_create", branch=base, target_branch=name)
+    base, name = branch_or_none(asked.from_branch), branch_or_none(asked.name)
+    graph = call.served.graph
+    if asked.from_commit is None:
+        base = base or MAIN
+    elif base is None and asked.at is None:
+        # Who may not branch off a commit's branch learns as little of it as of a commit that is not there.
+        commit = await call.service.workers.read(graph.commit, asked.from_commit)
+        call.authorize("branch_create", branch=commit.manifest_branch or MAIN, target_branch=name)
+    if asked.from_commit is None:
+        call.authorize("branch_create", branch=base, target_branch=name)
     with call.service.admission.slot(call.actor, BRANCH_OPERATION_BYTES):
         output = await call.service.workers.write(
-            call.served.graph.create_branch, name or "", from_branch=base, actor=call.actor
+            graph.create_branch,
+            name or "",
+            from_branch=base,
+            from_commit=asked.from_commit,
+            at=asked.at,
+            actor=call.actor,
         )
     call.wrote(output.name)
     return Answer(compact(msgspec.structs.replace(output, uri=call.served.uri)))

@@ -11,14 +11,15 @@ from msgspec import UNSET
 
 from omnigraph.errors import BadRequest, TypeCheckError
 from omnigraph.language import parse_queries, select_query
+from omnigraph.policy.action import ActionName
 from omnigraph.query import Result
 from omnigraph.server.answer import ARROW, Answer, Stream
-from omnigraph.server.call import Call, branch_or_main, branch_or_none
+from omnigraph.server.call import Call, branch_or_none
 from omnigraph.server.conditional import tagged
 from omnigraph.server.failure import bad_request
 from omnigraph.server.workers import Workers
 from omnigraph.storage.record import MAIN
-from omnigraph.wire.commit import CommitInfo, CommitListOutput
+from omnigraph.wire.commit import ORDERS, At, CommitListOutput
 from omnigraph.wire.encoding import compact
 from omnigraph.wire.read import ReadOutput, Target
 from omnigraph.wire.request import ExportRequest, QueryRequest, ReadRequest
@@ -26,15 +27,14 @@ from omnigraph.wire.write import SchemaOutput
 
 _GZIP_LEVEL: Final = 1
 _GZIP_BITS: Final = 31
-_ORDERS: Final = ("oldest", "newest")
 
 
 async def query(call: Call) -> Answer:
     """``POST /query``."""
     asked = await call.decode(QueryRequest)
-    branch = await authorize_read(call, asked.branch, asked.snapshot)
+    branch = await authorize_read(call, asked.branch, asked.snapshot, asked.at)
     try:
-        return await run_query(call, asked.query, asked.params, asked.name, branch, asked.snapshot)
+        return await run_query(call, asked.query, asked.params, asked.name, branch, asked.snapshot, asked.at)
     except TypeCheckError:
         _refuse_mutation(asked.query, asked.name)
         raise
@@ -43,20 +43,31 @@ async def query(call: Call) -> Answer:
 async def read(call: Call) -> Answer:
     """``POST /read``: the older spelling, without the members that came later."""
     asked = await call.decode(ReadRequest)
-    branch = await authorize_read(call, asked.branch, asked.snapshot)
-    return await run_query(call, asked.query_source, asked.params, asked.query_name, branch, asked.snapshot, tells_commit=False)
+    branch = await authorize_read(call, asked.branch, asked.snapshot, asked.at)
+    return await run_query(
+        call, asked.query_source, asked.params, asked.query_name, branch, asked.snapshot, asked.at, tells_commit=False
+    )
 
 
-async def authorize_read(call: Call, branch: str | None, snapshot: str | None) -> str | None:
+async def authorize_read(
+    call: Call,
+    branch: str | None,
+    snapshot: str | None,
+    at: At | None = None,
+    *,
+    action: ActionName = "read",
+) -> str | None:
     """Ask for ``read`` on a branch, or on the branch of a snapshot; return the trimmed branch, none beside a snapshot."""
     chosen = branch_or_none(branch)
     if chosen is not None and snapshot is not None:
         raise BadRequest("request may specify branch or snapshot, not both")
+    if at is not None and snapshot is not None:
+        raise BadRequest("request may specify snapshot or at, not both")
     asked_about = chosen or MAIN
     if snapshot is not None and call.actor is not None and call.served.access.engine is not None:
         commit = await call.service.workers.read(call.served.graph.commit, snapshot)
         asked_about = commit.manifest_branch or MAIN
-    call.authorize("read", branch=asked_about)
+    call.authorize(action, branch=asked_about)
     return None if snapshot is not None else asked_about
 
 
@@ -67,6 +78,7 @@ async def run_query(
     name: str | None,
     branch: str | None,
     snapshot: str | None,
+    at: At | None = None,
     *,
     tells_commit: bool = True,
 ) -> Answer:
@@ -75,7 +87,7 @@ async def run_query(
     as_arrow = ARROW in (call.header(b"accept") or b"")
 
     def work() -> Answer:
-        result = graph.query(source, params, name=name, branch=branch, snapshot=snapshot, cancelled=call.gone)
+        result = graph.query(source, params, name=name, branch=branch, snapshot=snapshot, at=at, cancelled=call.gone)
         return _arrow(result) if as_arrow else _json(result, tells_commit=tells_commit)
 
     with call.service.admission.read_slot(call.actor):
@@ -122,28 +134,35 @@ def _refuse_mutation(source: str, name: str | None) -> None:
 
 async def snapshot(call: Call) -> Answer:
     """``GET /snapshot``."""
-    branch = branch_or_main(call.query("branch"))
-    call.authorize("read", branch=branch)
-    return tagged(call, compact(await call.service.workers.read(call.served.graph.snapshot, branch)))
+    named, at = call.query("snapshot"), call.query("at")
+    branch = await authorize_read(call, call.query("branch"), named, at)
+    shown = await call.service.workers.read(call.served.graph.snapshot, branch, snapshot=named, at=at)
+    return tagged(call, compact(shown))
 
 
 async def schema(call: Call) -> Answer:
-    """``GET /schema``."""
-    call.authorize("read")
-    return tagged(call, compact(SchemaOutput(await call.service.workers.read(call.served.graph.schema_source))))
+    """``GET /schema``: main's, or that of another branch or an older state where one is named."""
+    branch, named, at = call.query("branch"), call.query("snapshot"), call.query("at")
+    if branch is None and named is None and at is None:
+        call.authorize("read")
+    else:
+        branch = await authorize_read(call, branch, named, at)
+    source = await call.service.workers.read(call.served.graph.schema_source, branch, snapshot=named, at=at)
+    return tagged(call, compact(SchemaOutput(source)))
 
 
 async def export(call: Call) -> Stream:
     """``POST /export``: a stream whose first chunk, and so every check, comes before the status line."""
     asked = await call.decode(ExportRequest)
-    branch = branch_or_main(asked.branch)
-    call.authorize("export", branch=branch)
+    branch = await authorize_read(call, asked.branch, asked.snapshot, asked.at, action="export")
     types, tables = asked.type_names or [], asked.table_keys or []
     workers = call.service.workers
     slot = ExitStack()  # a place for as long as the stream lasts
     slot.enter_context(call.service.admission.read_slot(call.actor))
     try:
-        rows = await workers.stream(call.served.graph.export, branch=branch, types=types, tables=tables)
+        rows = await workers.stream(
+            call.served.graph.export, branch=branch, snapshot=asked.snapshot, at=asked.at, types=types, tables=tables
+        )
         first = await workers.stream(next, rows, b"")
     except BaseException:
         slot.close()
@@ -191,34 +210,28 @@ def _takes_gzip(accepted: bytes | None) -> bool:
 async def commits(call: Call) -> Answer:
     """``GET /commits``, and the parameters that narrow the list."""
     branch, order = branch_or_none(call.query("branch")), call.query("order") or "oldest"
-    if order not in _ORDERS:
+    if order not in ORDERS:
         raise bad_request("query parameter 'order' must be 'oldest' or 'newest'")
-    limit = _limit(call.query("limit"))
+    limit = whole_number(call, "limit")
     actor, after = call.query("actor"), call.query("after")
     call.authorize("read", branch=branch)
-    found = await call.service.workers.read(call.served.graph.commits, branch)
-    if order == "newest":
-        found = found[::-1]
-    if after is not None:
-        found = _after(found, after)
-    if actor is not None:
-        found = [commit for commit in found if commit.actor_id == actor]
-    return Answer(compact(CommitListOutput(found[:limit])))
+    graph = call.served.graph
+
+    def work() -> Answer:
+        found = graph.commits(branch, order=order, limit=limit, actor=actor, after=after)
+        return Answer(compact(CommitListOutput(found)))
+
+    return await call.service.workers.read(work)
 
 
-def _limit(text: str | None) -> int | None:
+def whole_number(call: Call, name: str) -> int | None:
+    """Return a parameter of the query string as a number from 0. Raises a 400."""
+    text = call.query(name)
     if text is None:
         return None
     if not (text.isascii() and text.isdigit()) or len(text) > 10:
-        raise bad_request("query parameter 'limit' must be a whole number")
+        raise bad_request(f"query parameter '{name}' must be a whole number")
     return int(text)
-
-
-def _after(commits: list[CommitInfo], commit_id: str) -> list[CommitInfo]:
-    for position, commit in enumerate(commits):
-        if commit.graph_commit_id == commit_id:
-            return commits[position + 1 :]
-    raise bad_request(f"query parameter 'after': commit '{commit_id}' is not one of the branch")
 
 
 async def commit(call: Call) -> Answer:

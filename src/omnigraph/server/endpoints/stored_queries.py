@@ -47,10 +47,10 @@ async def _invoke(call: Call, if_commit: str | None) -> Answer:
     if not stored.is_mutation:
         if if_commit is not None:
             raise BadRequest(f"'{stored.name}' is a read; the conditional route takes stored mutations only")
-        branch = await authorize_read(call, asked.branch, asked.snapshot)
+        branch = await authorize_read(call, asked.branch, asked.snapshot, asked.at)
         _log(call, stored, "read")
-        return await run_query(call, stored.source, asked.params, stored.name, branch, asked.snapshot)
-    if asked.snapshot is not None:
+        return await run_query(call, stored.source, asked.params, stored.name, branch, asked.snapshot, asked.at)
+    if asked.snapshot is not None or asked.at is not None:
         raise BadRequest("stored mutation cannot target a snapshot")
     branch = branch_or_main(asked.branch)
     call.authorize("change", branch=branch)
