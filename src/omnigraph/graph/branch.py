@@ -108,6 +108,7 @@ class BranchHead:
         self._lock = RLock()  # guards _head
         self._write_lock = RLock()  # one evaluation at a time
         self._head = Head(cut, view_of)
+        self._unrivalled = False  # nobody else has written since this process did
 
     @property
     def label(self) -> str | None:
@@ -150,23 +151,29 @@ class BranchHead:
             while True:
                 attempt += 1
                 try:
-                    group = self._evaluate(writes)
+                    group = self._evaluate(writes, self._head if self._unrivalled else self.current())
+                    if self._unrivalled and not group.is_certain and self.current() is not group.head:
+                        continue  # only the put finds out that a known head is old, so what is not put looks for itself
                 except Exception as error:
                     return [error for _ in writes]
                 if group.is_empty:
                     return list(group.outcomes)
                 try:
-                    return self._put(group)
+                    outcomes = self._put(group)
+                    self._unrivalled = True
+                    return outcomes
                 except ObjectExists:
+                    if self._unrivalled:
+                        self._unrivalled = False
+                        continue
                     if attempt >= ATTEMPTS_MIN and time.monotonic() - started_s > RETRY_TIME_MAX_S:
                         return group.failed(self._conflict(group.head, group.touched))
                     time.sleep(random.uniform(0, min(_BACKOFF_MAX_S, 0.002 * 2**attempt)))
                 except Exception as error:
                     return group.failed(error)
 
-    def _evaluate(self, writes: Sequence[Evaluate]) -> _Group:
-        """Evaluate as many writes as fit one record, from the newest head on."""
-        head = self.current()
+    def _evaluate(self, writes: Sequence[Evaluate], head: Head) -> _Group:
+        """Evaluate as many writes as fit one record, from a head on."""
         record = RecordDraft(head.cut, self.branch_id, self.label)
         group = _Group(head, record)
         at = head
@@ -302,6 +309,7 @@ class BranchHead:
             self._log.hint(position)
 
     def _advance(self, head: Head) -> Head:
+        self._unrivalled = False
         try:
             entry = self._log.read(next_position(head.cut.entry, self.branch_id))
         except HistoryReclaimed:
@@ -376,6 +384,11 @@ class _Group:
     @property
     def is_empty(self) -> bool:
         return self.record.is_empty and self.whole is None
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether there is nothing but commits: putting them proves that the head was the newest."""
+        return all(outcome is _PENDING for outcome in self.outcomes)
 
     def failed(self, error: Exception) -> list[Published | Exception | None]:
         """Return the outcomes when the record could not be put: from the first commit on all saw what never came to be."""

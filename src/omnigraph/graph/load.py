@@ -79,8 +79,8 @@ def evaluate_load(
             continue
         batch = _one_batch(plan)
         deletes = () if plan.removed is None else tuple(plan.removed.to_pylist())
-        inline[plan.layout.type_id] = RowChange(batch, deletes, plan.rows_after, plan.layout.stored_header)
         changes[key] = Change(step, batch, deletes)
+        inline[plan.layout.type_id] = RowChange(changes[key], plan.rows_after, plan.layout.stored_header)
     bases, folded = _write_bases(cut, plans, bulk, mode, store, open_table, step, writers)
     draft = Draft("load", actor, inline, bases, folded)
     return draft, None if bases or folded else view.extend(cut.catalog, changes)

@@ -274,7 +274,7 @@ class _Merge:
         for table_key, change in changes.items():
             layout = self.layouts[table_key]
             rows = table_of(view, layout.entity).rows
-            inline[layout.type_id] = RowChange(change.upserts, change.deletes, rows, layout.stored_header)
+            inline[layout.type_id] = RowChange(change, rows, layout.stored_header)
         return Merged(Draft("merge", actor, inline, source=self.source, extra=notes), view, resolved)
 
     def _rows(self, layout: Layout, row_ids: Sequence[str]) -> pa.RecordBatch | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -254,7 +255,7 @@ class _Run:
         message = encoder.encode(cells)
         if not layout.rules.is_empty:
             layout.rules.check(encoder.read(message, layout.rows))
-        self._add(layout, Change(self.step, encoder.read(message), ()))
+        self._add(layout, Change.of_row(self.step, cells[0], partial(encoder.read, message)))
         self._messages[layout.table_key] = message
 
     def _add(self, layout: Layout, change: Change) -> None:
@@ -283,15 +284,15 @@ class _Run:
             rows = table_of(self.view, layout.entity).rows
             message = None
             if len(changes) == 1:
-                upserts, deletes = changes[0].upserts, changes[0].deletes
+                change = changes[0]
                 message = self._messages.get(table_key)
             else:
                 net = net_change(changes)
                 upserts = None if net.upserts is None else net.upserts.to_batches()[0]
-                deletes = net.deletes
+                change = Change(self.step, upserts, net.deletes)
             if rows < 0:
                 raise ConstraintViolation(f"{table_key} would have {rows} rows")
-            result[layout.type_id] = RowChange(upserts, deletes, rows, layout.stored_header, message)
+            result[layout.type_id] = RowChange(change, rows, layout.stored_header, message)
         return result
 
 

@@ -31,16 +31,21 @@ from omnigraph.storage.ulid import new_ulid
 
 @dataclass(frozen=True, slots=True)
 class RowChange:
-    """What one write does to one type: the rows it leaves behind, the ids it removes, and the exact number of rows then.
+    """What one write does to one type, and the exact number of rows that it leaves.
 
     ``header`` is the encoded schema of the rows and ``message`` they themselves, if the writer has them at hand.
     """
 
-    upserts: Any  # Any: pa.RecordBatch | None; pyarrow has no stubs
-    deletes: tuple[str, ...]
+    change: Change
     rows: int
     header: bytes | None = None
     message: bytes | None = None
+
+    def encoded(self) -> bytes:
+        """Return the rows as an Arrow IPC stream; nothing if there are none."""
+        if not self.change.writes_rows:
+            return b""
+        return encode_rows(self.change.upserts if self.message is None else None, self.header, self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +115,17 @@ class RecordDraft:
         version = start.version + len(self.commits) + 1
         step = start.step + len(self.commits) + 1
         inline = []
-        for type_id, change in draft.inline.items():
-            encoded = InlineChange(
-                type_id,
-                encode_rows(change.upserts, change.header, change.message) if change.upserts is not None else b"",
-                list(change.deletes),
-                change.rows,
-            )
+        for type_id, written in draft.inline.items():
+            change = written.change
+            assert change.step == step, "it was evaluated on the state that it extends"
+            encoded = InlineChange(type_id, written.encoded(), list(change.deletes), written.rows)
             inline.append(encoded)
-            item = TailChange(step, encoded, Change(step, change.upserts, change.deletes))
+            item = TailChange(step, encoded, change)
             self._added.append(item)
             self.size_bytes += item.size_bytes
             known = tables[type_id]
             tables[type_id] = TableState(
-                type_id, known.table_id, known.base_version, known.through, change.rows, version, branch
+                type_id, known.table_id, known.base_version, known.through, written.rows, version, branch
             )
         for type_id, base in draft.bases.items():
             tables[type_id] = TableState(type_id, base.table_id, base.version, step, base.rows, version, branch)

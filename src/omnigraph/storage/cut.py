@@ -158,14 +158,17 @@ def encode_schema(schema: pa.Schema) -> bytes:
     return data
 
 
-def encode_rows(batch: pa.RecordBatch, header: bytes | None = None, message: bytes | None = None) -> bytes:
+def encode_rows(batch: pa.RecordBatch | None, header: bytes | None = None, message: bytes | None = None) -> bytes:
     """Return rows as an Arrow IPC stream. About 3 µs for one row.
 
-    ``header`` is the `encode_schema` of their schema and ``message`` the rows as a message, where they are known.
+    ``header`` is the `encode_schema` of their schema and ``message`` the rows as a message, where they are known; with both,
+    the rows themselves are not looked at.
     """
-    first = encode_schema(batch.schema) if header is None else header
-    second = batch.serialize().to_pybytes() if message is None else message
-    return b"".join((first, second, _END_OF_STREAM))
+    if batch is not None:
+        header = encode_schema(batch.schema) if header is None else header
+        message = batch.serialize().to_pybytes() if message is None else message
+    assert header is not None and message is not None
+    return b"".join((header, message, _END_OF_STREAM))
 
 
 def decode_rows(data: bytes) -> pa.RecordBatch:

@@ -46,8 +46,7 @@ def types_to_fold(cut: Cut, tail_records: int, patience: int = 1) -> set[int]:
     size: dict[int, int] = {}
     for item in cut.tail:
         type_id = item.inline.type_id
-        upserts = item.change().upserts
-        rows[type_id] = rows.get(type_id, 0) + len(item.inline.deletes) + (0 if upserts is None else upserts.num_rows)
+        rows[type_id] = rows.get(type_id, 0) + len(item.inline.deletes) + item.change().rows_written
         size[type_id] = size.get(type_id, 0) + item.size_bytes
     if tail_records > TAIL_RECORDS_MAX * patience:
         due = set(rows)

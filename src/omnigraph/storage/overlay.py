@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from omnigraph.storage.change import Change
 from omnigraph.storage.view import Mask, Ordinals
@@ -88,7 +87,7 @@ class OverlayLog:
         self.reserved: dict[str, int] = {}  # ids whose ordinal is open
         self.by_id: dict[str, int] = {}
         self.by_ordinal: dict[int, int] = {}
-        self.batches: list[tuple[int, pa.RecordBatch]] = []  # with the position of its first row
+        self.batches: list[tuple[int, Change]] = []  # those that write rows, with the position of the first row
         self.columns: dict[str, OverlayColumn] = {}
         self._ordinal_array = Growing(np.int32)
         self._dead_array = Growing(np.bool_)
@@ -98,7 +97,8 @@ class OverlayLog:
     def append(self, change: Change, slots: int, rows: int, lazy: bool) -> Overlay:
         """Append a change to a version of this log that ends where the log ends; the caller holds the lock."""
         position = self.length
-        upserted: list[str] = [] if change.upserts is None else change.upserts.column("id").to_pylist()
+        upserted = change.upserted
+        upserts = len(upserted)
         by_id = self.by_id
         base: dict[str, int] = {}
         if self.base_slots and not lazy:
@@ -142,9 +142,9 @@ class OverlayLog:
             ids.append(row_id)
             known.append(before)
             ordinals.append(ordinal)
-        if change.upserts is not None and change.upserts.num_rows:
-            self.batches.append((position, change.upserts))
-        self._write(ids, ordinals, known, 0 if change.upserts is None else change.upserts.num_rows)
+        if upserts:
+            self.batches.append((position, change))
+        self._write(ids, ordinals, known, upserts)
         return Overlay(self, self.length, slots, rows)
 
     def _write(self, ids: list[str], ordinals: list[int], previous: list[int], upserts: int) -> None:
@@ -175,7 +175,7 @@ class OverlayLog:
             if ordinal >= 0:
                 _step_back(log.by_ordinal, ordinal, self.previous, length)
         log.reserved = {row_id: slot for row_id, slot in self.reserved.items() if row_id in log.by_id}
-        log.batches = [(start, batch) for start, batch in self.batches if start < length]
+        log.batches = [(start, change) for start, change in self.batches if start < length]
         log._ordinal_array = self._ordinal_array.copy(min(length, self._ordinal_array.length))
         log._dead_array = self._dead_array.copy(min(length, self._dead_array.length))
         log.columns = {name: column.fork(log, length) for name, column in list(self.columns.items())}

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from omnigraph.storage.change import Change
 from omnigraph.storage.part import Part
 from omnigraph.storage.view import Mask
 
@@ -96,16 +97,18 @@ class OverlayCells:
                 self._pad(end - self.length)
                 self.length = end
 
-    def _append_last(self, start: int, batch: pa.RecordBatch) -> None:
+    def _append_last(self, start: int, change: Change) -> None:
         """Take in the one new batch: what every commit of a few rows does."""
-        array = self._column(batch)
+        array = self._column(change)
         if start > self.length:
             self._pad(start - self.length)
         self._extend(array)
         self.length = start + len(array)
         self._batches += 1
 
-    def _column(self, batch: pa.RecordBatch) -> pa.Array:
+    def _column(self, change: Change) -> pa.Array:
+        batch = change.upserts
+        assert batch is not None
         at = batch.schema.get_field_index(self.name)
         if at < 0:
             return pa.nulls(batch.num_rows, self.type)
@@ -118,8 +121,8 @@ class OverlayCells:
         join = len(batches) >= _GATHER_MIN
         pending: list[pa.Array] = []
         first = end = 0
-        for start, batch in batches:
-            array = self._column(batch)
+        for start, change in batches:
+            array = self._column(change)
             if not join:
                 yield start, array
                 continue
