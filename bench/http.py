@@ -264,7 +264,7 @@ def main() -> int:
             commits = len(writing.times) / arguments.seconds
             row(
                 "p99 of reads, ms (4 clients)",
-                f"{quiet.p99_ms:.2f} quiet, {during.p99_ms:.2f} beside {commits:,.0f} commits/s: "
+                f"{quiet.p99_ms:.2f} quiet, {during.p99_ms:.2f} (median {during.median_ms:.2f}) beside {commits:,.0f} commits/s: "
                 f"{during.p99_ms / quiet.p99_ms:.1f} times",
             )
 

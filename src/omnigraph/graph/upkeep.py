@@ -17,9 +17,9 @@ from omnigraph.storage.history import gather
 from omnigraph.storage.log import Log
 
 LOOK_BYTES: Final = 64 * 1024
-LOOK_EVERY: Final = 16
+LOOK_EVERY: Final = 64
 HURRY_S: Final = 1.0
-PATIENCE: Final = 4
+PATIENCE: Final = 16
 """Within so many seconds of a fold the bounds of the tail are so many times as wide: folds must not run back to back."""
 
 _logger = logging.getLogger(__name__)
@@ -58,15 +58,23 @@ class Upkeep:
         self._queue: queue.SimpleQueue[BranchHead | None] = queue.SimpleQueue()
         self._waiting: set[str] = set()
         self._folded_s: dict[str, float] = {}
+        self._looked: dict[str, int] = {}  # length of the tail when it was last looked at
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def after_commit(self, branch: BranchHead, cut: Cut) -> None:
         """Note a commit; cheap. Starts a fold in the background when one may be due."""
         # The exact bounds are looked at by the thread; here a few integers say whether a look can be worth it.
-        steps = TAIL_RECORDS_MAX * self._patience(branch)
-        if cut.entry.size_bytes < LOOK_BYTES and len(cut.tail) < steps and len(cut.tail) % LOOK_EVERY:
+        items = len(cut.tail)
+        looked = self._looked.get(branch.name, 0)
+        heavy = cut.entry.size_bytes >= LOOK_BYTES and not cut.record.carried
+        if (
+            not heavy
+            and looked <= items < looked + LOOK_EVERY
+            and tail_records(cut) <= TAIL_RECORDS_MAX * self._patience(branch)
+        ):
             return
+        self._looked[branch.name] = items
         with self._lock:
             if branch.name in self._waiting:
                 return

@@ -40,7 +40,8 @@ OpenTable = Callable[[TableState], LanceTable]
 def types_to_fold(cut: Cut, tail_records: int, patience: int = 1) -> set[int]:
     """Return the types whose tail has grown past its bounds, with what must be folded along; empty when all is well.
 
-    ``patience`` multiplies the bounds: a writer in a hurry is not to be overtaken by folds.
+    ``patience`` multiplies the bounds, that of rows and bytes by four at most: a writer in a hurry is not to be overtaken by
+    folds.
     """
     rows: dict[int, int] = {}
     size: dict[int, int] = {}
@@ -51,7 +52,8 @@ def types_to_fold(cut: Cut, tail_records: int, patience: int = 1) -> set[int]:
     if tail_records > TAIL_RECORDS_MAX * patience:
         due = set(rows)
     else:
-        rows_max, bytes_max = TAIL_ROWS_MAX * patience, TAIL_BYTES_MAX * patience
+        wider = min(patience, 4)
+        rows_max, bytes_max = TAIL_ROWS_MAX * wider, TAIL_BYTES_MAX * wider
         due = {type_id for type_id in rows if rows[type_id] > rows_max or size[type_id] > bytes_max}
     return with_endpoints(cut.schema, due)
 
