@@ -264,8 +264,8 @@ def main() -> int:
             commits = len(writing.times) / arguments.seconds
             row(
                 "p99 of reads, ms (4 clients)",
-                f"{quiet.p99_ms:.2f} quiet, {during.p99_ms:.2f} (median {during.median_ms:.2f}) beside {commits:,.0f} commits/s: "
-                f"{during.p99_ms / quiet.p99_ms:.1f} times",
+                f"{quiet.p99_ms:.2f} quiet, {during.p99_ms:.2f} (median {during.median_ms:.2f}) beside {commits:,.0f} "
+                f"commits/s: {during.p99_ms / quiet.p99_ms:.1f} times",
             )
 
     if "commits" in wanted:
