@@ -28,7 +28,7 @@ from omnigraph.query import Profile, Result, execute
 from omnigraph.storage.blob import BlobReader
 from omnigraph.storage.cache import GraphCache
 from omnigraph.storage.commit import genesis_record
-from omnigraph.storage.cut import Cut, compiled, open_cut
+from omnigraph.storage.cut import Cut, Schema, compiled, open_cut
 from omnigraph.storage.hard_drop import refusals
 from omnigraph.storage.identity import first_block
 from omnigraph.storage.log import Log, LogEntry
@@ -442,6 +442,7 @@ class Graph:
         MergeConflicts with every conflict that is left, BadRequest, NotFound, WriteConflict, Forbidden.
         """
         from omnigraph.graph.merge import Sides, evaluate_merge, relate
+        from omnigraph.graph.merge_schema import publishable, under_one_schema
         from omnigraph.graph.merge_strategy import sides_by_table
         from omnigraph.storage.ancestry import Ancestry
 
@@ -463,9 +464,10 @@ class Graph:
             if outcome == "fast_forward":
                 return FastForward(taken.cut, actor), taken.view_if_made
             sides = Sides(taken.cut, head.cut, taken.view, head.view)
+            sides = under_one_schema(self._log, relation, sides, self._view_of_past)
             merged = evaluate_merge(self._log, ancestry, relation, sides, self._view_at, strategy, actor)
             resolved = merged.resolved
-            return merged.draft, merged.view
+            return publishable(merged.draft, sides), merged.view
 
         published = target.publish(evaluate)
         commit = None
@@ -480,6 +482,7 @@ class Graph:
         Costs what the merge would. Raises BadRequest, NotFound, Conflict when the branches have no common past.
         """
         from omnigraph.graph.merge import Sides, preview_merge, relate
+        from omnigraph.graph.merge_schema import under_one_schema
         from omnigraph.graph.merge_strategy import sides_by_table
         from omnigraph.storage.ancestry import Ancestry
 
@@ -492,6 +495,7 @@ class Graph:
         if relation.outcome == "already_up_to_date":
             return MergePreviewOutput(source, target_name, relation.outcome, True, bases, [], [], [])
         sides = Sides(taken.cut, head.cut, taken.view, head.view)
+        sides = under_one_schema(self._log, relation, sides, self._view_of_past)
         found = preview_merge(self._log, ancestry, relation, sides, self._view_at, strategy)
         return MergePreviewOutput(
             source,
@@ -587,9 +591,12 @@ class Graph:
                 known = self._branches[name] = BranchHead(self._log, name, ref.branch_id, cut, self._views.view_of)
         return known
 
-    def _view_at(self, located: Located) -> SnapshotView:
-        """Return a view of the graph as a commit left it."""
-        return self._head_at(located).view
+    def _view_at(self, located: Located, schema: Schema) -> SnapshotView:
+        """Return a view of the graph as a commit left it, under a schema."""
+        return self._view_of_past(under_schema(commit_log.cut_of(self._log, located, schema), schema))
+
+    def _view_of_past(self, cut: Cut) -> SnapshotView:
+        return self._past(cut).view
 
     def _head_at(self, located: Located) -> Head:
         """Return the state that a commit left. Raises HistoryReclaimed when it can no longer be read."""

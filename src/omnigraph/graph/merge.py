@@ -19,13 +19,14 @@ from omnigraph.graph.changed_ids import changed_ids, union
 from omnigraph.graph.integrity import check_cardinality, check_endpoints, check_unique, table_of
 from omnigraph.graph.layout import Layout, Layouts, layouts_of
 from omnigraph.graph.merge_conflicts import ConflictReport
+from omnigraph.graph.merge_schema import rows_of_dropped_types
 from omnigraph.graph.merge_strategy import sides_by_table
 from omnigraph.graph.row_image import Image, row_images
 from omnigraph.language.catalog import EdgeType
 from omnigraph.storage.ancestry import Ancestry, Located
 from omnigraph.storage.change import Change
 from omnigraph.storage.commit import Draft, RowChange
-from omnigraph.storage.cut import Cut
+from omnigraph.storage.cut import Cut, Schema
 from omnigraph.storage.log import Log
 from omnigraph.storage.snapshot_view import SnapshotView
 from omnigraph.wire.commit import ResolvedInfo
@@ -34,7 +35,8 @@ from omnigraph.wire.merge import MergeChangeInfo
 from omnigraph.wire.request import MergeStrategy
 
 Outcome = Literal["already_up_to_date", "fast_forward", "merged"]
-ViewAt = Callable[[Located], SnapshotView]
+ViewAt = Callable[[Located, Schema], SnapshotView]
+"""Shows the graph as a commit left it, under a schema."""
 
 _CONFLICTED: Image = ("a row on which the ancestors conflict",)
 """The image of a row in a virtual base that equals neither side: compared by identity of this text with nothing stored."""
@@ -69,12 +71,13 @@ def relate(ancestry: Ancestry, source: Cut, target: Cut) -> Relation:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """The two heads of a merge, opened."""
+    """The two heads of a merge, opened; ``before`` are they under their own schemas where these differ."""
 
     source: Cut
     target: Cut
     source_view: SnapshotView
     target_view: SnapshotView
+    before: Sides | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,8 @@ class _Merge:
         self.target = sides.target
         self.source_view = sides.source_view
         self.target_view = sides.target_view
-        self.view_at = view_at
+        self.sides = sides
+        self._view_at = view_at
         self.layouts: Layouts = layouts_of(sides.target.schema)
         self.winners = sides_by_table(strategy, sides.target.catalog)
         self.taken: dict[str, list[str]] = {}
@@ -142,6 +146,9 @@ class _Merge:
         self.conflicts: list[MergeConflictInfo] = []
         self.only_theirs: list[Located] = []
         self.only_ours: list[Located] = []
+
+    def view_at(self, located: Located) -> SnapshotView:
+        return self._view_at(located, self.target.schema)
 
     # --- rows ----------------------------------------------------------------------------------------------------------
 
@@ -158,6 +165,8 @@ class _Merge:
             if identity.type_id not in theirs:
                 continue
             self._compare_type(self.layouts[table_key], theirs[identity.type_id], ours.get(identity.type_id, set()))
+        for table_key, row_id in rows_of_dropped_types(self.relation, self.sides, theirs, ours, self._view_at):
+            self.conflicts.append(_row_conflict(table_key, row_id, _CONFLICTED, None, _CONFLICTED))
 
     def _shared_past(self) -> list[Located]:
         """Return commits such that whatever is not behind them may have changed since the base."""

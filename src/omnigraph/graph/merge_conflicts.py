@@ -44,11 +44,11 @@ class ConflictReport:
 
     def detailed(self, conflicts: Sequence[MergeConflictInfo]) -> list[MergeConflictInfo]:
         """Return the conflicts, the first ones with their sides."""
-        told = [one for one in conflicts[:DETAILED_CONFLICTS_MAX] if one.row_id is not None and one.kind in _ROW_KINDS]
+        told = [one for one in conflicts[:DETAILED_CONFLICTS_MAX] if self._can_tell(one)]
         ours, theirs = self._last_commits(self._ours[1], told), self._last_commits(self._theirs[1], told)
         result = []
         for place, one in enumerate(conflicts):
-            if place >= DETAILED_CONFLICTS_MAX or one.row_id is None or one.kind not in _ROW_KINDS:
+            if place >= DETAILED_CONFLICTS_MAX or one.row_id is None or not self._can_tell(one):
                 result.append(one)
                 continue
             key = (one.table_key, one.row_id)
@@ -64,6 +64,11 @@ class ConflictReport:
                 )
             )
         return result
+
+    def _can_tell(self, conflict: MergeConflictInfo) -> bool:
+        """Whether it is about a row of a type that the result has."""
+        known = conflict.table_key in self._layouts.schema.by_key
+        return known and conflict.row_id is not None and conflict.kind in _ROW_KINDS
 
     def _row(self, view: SnapshotView, conflict: MergeConflictInfo) -> dict[str, Any] | None:  # Any: JSON values
         assert conflict.row_id is not None

@@ -38,7 +38,7 @@ def under_schema(cut: Cut, schema: Schema, branch: str | None = None) -> Cut:
     tables = []
     for identity in schema.block.types:
         table = cut.tables.get(identity.type_id)
-        tables.append(table or TableState(identity.type_id, "", "", state.step + 1, 0, state.version + 1, branch))
+        tables.append(table or TableState(identity.type_id, "", "", state.step, 0, state.version + 1, branch))
     state = msgspec.structs.replace(state, tables=tables, schema_digest=schema.block.digest, schema_id=schema.block.id)
     entry = LogEntry(cut.entry.position, msgspec.structs.replace(cut.record, state=state), cut.entry.size_bytes)
     tail = tuple(item for item in cut.tail if item.inline.type_id in schema.by_id)
