@@ -48,21 +48,28 @@ def ministack() -> Iterator[S3Server]:
     environment = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
     environment |= {"GATEWAY_PORT": str(port), "SERVICES": "s3"}
     url = f"http://127.0.0.1:{port}"
-    with _running([_program("ministack")], environment, f"{url}/_ministack/health"):
+    with _running([program("ministack")], environment, f"{url}/_ministack/health"):
         urllib.request.urlopen(urllib.request.Request(f"{url}/{BUCKET}", method="PUT"))
         yield S3Server(url, "test", "test")
 
 
 @contextlib.contextmanager
-def seaweedfs(port: int = 8333) -> Iterator[S3Server]:
-    """Start SeaweedFS. It takes a dozen fixed ports, so there is one at a time on a machine: others wait here."""
+def seaweedfs_lock() -> Iterator[None]:
+    """Wait until no other SeaweedFS of these tests runs on the machine."""
     with (Path(tempfile.gettempdir()) / "omnigraph-tests-seaweedfs.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def seaweedfs(port: int = 8333) -> Iterator[S3Server]:
+    """Start SeaweedFS. It takes a dozen fixed ports, so there is one at a time on a machine: others wait here."""
+    with seaweedfs_lock():
         server = S3Server(f"http://127.0.0.1:{port}", "tester", "a-secret-of-the-tests")
         environment = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
         environment |= {"AWS_ACCESS_KEY_ID": server.access_key_id, "AWS_SECRET_ACCESS_KEY": server.secret_access_key}
         with tempfile.TemporaryDirectory(prefix="omnigraph-seaweedfs-") as folder:
-            command = [_program("weed"), "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
+            command = [program("weed"), "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
             command += [f"-s3.port={port}", f"-bucket={BUCKET}", "-master.telemetry=false", "-webdav=false"]
             with _running(command, environment, f"{server.url}/{BUCKET}", expected=(200, 403)):
                 yield server
@@ -100,7 +107,7 @@ def _status(url: str) -> int:
         return 0
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:

@@ -32,6 +32,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return EXIT_OK
 
 
+def main_with_aws(argv: Sequence[str] | None = None) -> int:
+    """Serve like `main`, but only where the ``aws`` extra is installed: 1 otherwise."""
+    from importlib.util import find_spec
+
+    if find_spec("boto3") is None:
+        _refuse("AWS support is not installed", "install it with `pip install 'omnigraph[aws]'`, or start omnigraph-server")
+        return EXIT_REFUSED
+    return main(argv)
+
+
 def _serve(options: Options) -> None:
     from omnigraph.config.legacy import QUIET_VARIABLE
     from omnigraph.server.access import RuntimeState

@@ -1,0 +1,131 @@
+"""What the image does, without Docker: its install script in a clean folder and environment, then its entrypoint."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_entrypoint_keeps_its_contract() -> None:
+    done = subprocess.run(
+        ["sh", "docker/entrypoint_test.sh"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def context(to: Path) -> list[str]:
+    """Copy what ``docker build`` would see by .dockerignore; returns the files. Knows the patterns that the file uses."""
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    assert lines[0] == "*", "everything is left out, then named"
+    allowed = [line[1:] for line in lines if line.startswith("!")]
+    refused = [line.removeprefix("**/") for line in lines[1:] if not line.startswith("!")]
+    files = []
+    for name in allowed:
+        for path in [ROOT / name] if (ROOT / name).is_file() else sorted((ROOT / name).rglob("*")):
+            relative = path.relative_to(ROOT)
+            if path.is_file() and not any(fnmatch(part, pattern) for part in relative.parts for pattern in refused):
+                (to / relative).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, to / relative)
+                files.append(str(relative))
+    return files
+
+
+def test_the_context_holds_no_secrets(tmp_path: Path) -> None:
+    files = context(tmp_path)
+    assert "src/omnigraph/__init__.py" in files
+    assert not [name for name in files if name.startswith((".git", "tests", "docs")) or ".env" in name]
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs after the install step of the image."""
+    folder = tmp_path_factory.mktemp("image")
+    context(folder / "context")
+    environment = {name: text for name, text in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    environment |= {"PYTHON": sys.executable, "OMNIGRAPH_EXTRAS": ""}
+    command = ["sh", "docker/install.sh", ".", str(folder / "venv"), str(folder / "bin")]
+    done = subprocess.run(
+        command, cwd=folder / "context", env=environment, capture_output=True, text=True, timeout=400, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("omnigraph ")
+    shutil.rmtree(folder / "context")
+    return folder / "bin"
+
+
+def run(*words: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **more}
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_default_variant_has_no_aws_sdk(image: Path, tmp_path: Path) -> None:
+    python = str((image / "omnigraph").resolve().parent / "python")
+    listed = run(python, "-m", "pip", "list", "--format", "freeze", folder=tmp_path).stdout.lower()
+    assert "obstore" in listed
+    for name in ("boto", "pandas", "httpx", "setuptools"):
+        assert name not in listed
+    refused = run(str(image / "omnigraph-server-aws"), "g.omni", folder=tmp_path)
+    assert refused.returncode == 1
+    assert "pip install 'omnigraph[aws]'" in refused.stderr
+    secret = run(
+        str(image / "omnigraph-server"),
+        "g.omni",
+        folder=tmp_path,
+        OMNIGRAPH_SERVER_BEARER_TOKENS_AWS_SECRET="s",
+        OMNIGRAPH_UNAUTHENTICATED="1",
+    )
+    assert secret.returncode == 1
+    assert "AWS support is not installed" in secret.stderr
+
+
+def test_the_entrypoint_serves_and_stops_on_a_signal(image: Path, tmp_path: Path) -> None:
+    fixture = ROOT / "fixtures" / "context"
+    for words in (
+        ("init", "g.omni", "--schema", f"{fixture}/context.pg"),
+        ("load", "g.omni", "--data", f"{fixture}/context.jsonl", "--mode", "overwrite"),
+    ):
+        done = run(str(image / "omnigraph"), *words, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "OMNIGRAPH_SERVER_BIN": str(image / "omnigraph-server"),
+        "OMNIGRAPH_TARGET_URI": "g.omni",
+        "OMNIGRAPH_BIND": f"127.0.0.1:{port}",
+        "OMNIGRAPH_UNAUTHENTICATED": "1",
+        "OMNIGRAPH_SOURCE_VERSION": "abc123",
+    }
+    process = subprocess.Popen(["sh", str(ROOT / "docker" / "entrypoint.sh")], cwd=tmp_path, env=environment)
+    try:
+        body = answer(f"http://127.0.0.1:{port}/healthz", process)
+        assert b"abc123" in body
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0, "the server is the process that gets the signal"
+
+
+def answer(url: str, process: subprocess.Popen[bytes]) -> bytes:
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(url, timeout=2) as found:
+                body: bytes = found.read()
+                return body
+        except (urllib.error.URLError, ConnectionError):
+            assert process.poll() is None, "the server ended"
+            time.sleep(0.1)
+    raise AssertionError("the server did not answer")
