@@ -77,7 +77,7 @@ def fated_apply(folder: str, fate: Fate) -> ApplyOutput | None:
     """Apply in a process that dies at a step, as far as one process can play that; None when it did."""
     rmtree, rename = shutil.rmtree, Path.rename
 
-    def watched(uri: str, *, fsync: bool = True) -> ObjectStore:
+    def watched(uri: str, **_: bool) -> ObjectStore:
         return Watch(open_store(uri, fsync=False), fate)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -22,13 +22,14 @@ policies:
   base: { file: base.policy.yaml, applies_to: [atlas] }
 """
 TWO = CONFIG.replace("policies:", "  old:\n    schema: atlas.pg\npolicies:")
+_FILES = {"base_policy": "base.policy.yaml"}
 
 
 def write_config(folder: Path, config: str = CONFIG, **files: str) -> str:
     """Write a config directory; ``files`` replace or add to the usual ones, with ``_`` for the dot before the extension."""
     folder.mkdir(parents=True, exist_ok=True)
     texts = {"atlas.pg": SCHEMA, "atlas.gq": QUERY, "base.policy.yaml": POLICY, "cluster.yaml": config}
-    texts |= {name.replace("_", ".", 1): text for name, text in files.items()}
+    texts |= {_FILES.get(name, name.replace("_", ".", 1)): text for name, text in files.items()}
     for name, text in texts.items():
         (folder / name).write_text(text)
     return str(folder)

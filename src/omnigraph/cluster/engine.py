@@ -15,6 +15,7 @@ from omnigraph.cluster.digest import content_digest
 from omnigraph.cluster.root import StorageRoot, graph_key
 from omnigraph.errors import Conflict, OmnigraphError
 from omnigraph.language.catalog import Catalog
+from omnigraph.storage.names import PROBE
 from omnigraph.storage.root import open_store
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def root_exists(uri: str) -> bool:
     """Whether there is anything at a graph's root: a path, or an object below it."""
     if "://" not in uri:
         return os.path.lexists(uri)
-    return any(True for _ in open_store(uri).list(""))
+    return any(info.key != PROBE for info in open_store(uri).list(""))
 
 
 def live(uri: str) -> Live:

@@ -34,7 +34,7 @@ class StorageRoot:
     @cached_property
     def store(self) -> ObjectStore:
         """The objects below the root. Raises OmnigraphError when there can be no client for it."""
-        return open_store(self.uri, fsync=os.environ.get("OMNIGRAPH_FSYNC", "1").strip() != "0")
+        return open_store(self.uri, fsync=os.environ.get("OMNIGRAPH_FSYNC", "1") != "0", whole_bucket=True)
 
     def display(self, key: str) -> str:
         """Return where an object lies, as a person would look for it."""

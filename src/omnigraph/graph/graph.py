@@ -230,6 +230,11 @@ class Graph:
         """The accepted schema of main."""
         return self._main.current().cut.catalog
 
+    @property
+    def identity(self) -> str:
+        """The ULID that the graph was created with; another graph in the same place has another one."""
+        return self._main.known.cut.entry.record.graph
+
     def schema_source(self, branch: str | None = None, *, snapshot: str | None = None, at: At | None = None) -> str:
         """Return the accepted schema text of a branch (default main), or of an older state, byte for byte."""
         return self._head(branch, snapshot, at).cut.schema.block.source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from omnigraph.config.legacy import LegacyConfig, PolicySettings, StoredQuerySettings, load_legacy
 from omnigraph.errors import InvalidSetting, OmnigraphError
@@ -12,6 +12,9 @@ from omnigraph.graph.stored_query import Registry, load_registry
 from omnigraph.server.graph_id import check_graph_id
 from omnigraph.server.options import Options
 from omnigraph.storage.root import local_path
+
+if TYPE_CHECKING:
+    from omnigraph.cluster.serving import Revision
 
 BIND_DEFAULT: Final = "127.0.0.1:8080"
 Mode = Literal["single", "multi"]
@@ -27,7 +30,8 @@ _CLUSTER_EXCLUSIVE = "--cluster is an exclusive boot source; it cannot combine w
 class GraphPlan:
     """One graph that is to be served.
 
-    ``policy_id`` is its name, or its address when it has none; ``label`` stands in the errors of its stored queries.
+    ``policy_id`` is its name, or its address when it has none; ``label`` stands in the errors of its stored queries. Where
+    there is a ``policy_text``, ``policy_file`` is only what it is called.
     """
 
     uri: str
@@ -35,6 +39,7 @@ class GraphPlan:
     label: str
     policy_file: str | None
     registry: Registry
+    policy_text: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,9 @@ class BootPlan:
     server_policy_file: str | None = None
     config_path: str | None = None
     notice: str | None = None
+    server_policy_text: bytes | None = None
+    cluster: str | None = None
+    revision: Revision | None = None
 
     @property
     def has_policy(self) -> bool:
@@ -59,7 +67,9 @@ def plan_boot(options: Options, environment: Mapping[str, str]) -> BootPlan:
     if options.cluster is not None:
         if options.uri is not None or options.target is not None or options.config is not None:
             raise InvalidSetting(_CLUSTER_EXCLUSIVE)
-        raise InvalidSetting(f"the cluster at '{options.cluster}' is not ready to serve: this build does not read clusters")
+        from omnigraph.server.cluster_boot import plan_cluster
+
+        return plan_cluster(options.cluster, options.bind or BIND_DEFAULT)
     legacy = load_legacy(options.config, environment)
     settings = legacy.settings
     bind = options.bind or settings.server.bind or BIND_DEFAULT

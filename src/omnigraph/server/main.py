@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -63,6 +64,14 @@ def _serve(options: Options) -> None:
     service = open_service(plan, state, tokens, os.environ)
 
     async def reload() -> None:
+        await reload_tokens()
+        if service.cluster is not None:
+            from omnigraph.server import cluster_reload
+
+            with contextlib.suppress(OmnigraphError):  # told in the log; what was served is served on
+                await cluster_reload.reload(service)
+
+    async def reload_tokens() -> None:
         """Read the tokens again; a source that cannot be used, or holds none any more, leaves them as they are."""
         try:
             found, where = await service.workers.read(load_tokens, os.environ)

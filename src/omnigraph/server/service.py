@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from omnigraph.errors import InvalidSetting, OmnigraphError
 from omnigraph.graph.graph import Graph, open_graph
 from omnigraph.graph.stored_query import Registry
 from omnigraph.language.catalog import Catalog
 from omnigraph.policy.advice import advise
-from omnigraph.policy.engine import PolicyEngine, load_policy
+from omnigraph.policy.document import PolicyKind
+from omnigraph.policy.engine import PolicyEngine, compile_policy, load_policy
 from omnigraph.policy.gate import PolicyGate
 from omnigraph.server.access import Access, RuntimeState
 from omnigraph.server.admission import Admission
@@ -24,6 +26,9 @@ from omnigraph.server.options import truthy
 from omnigraph.server.tokens import TokenTable
 from omnigraph.server.workers import Workers
 from omnigraph.wire.service import QueryCatalogEntry
+
+if TYPE_CHECKING:
+    from omnigraph.cluster.serving import Revision
 
 OPENING_AT_A_TIME: Final = 4
 METRICS_VARIABLE: Final = "OMNIGRAPH_METRICS"
@@ -53,6 +58,17 @@ class ServedGraph:
 
 
 @dataclass(slots=True)
+class ServedCluster:
+    """The cluster that a service takes its graphs from, and the revision of it that is served."""
+
+    where: str
+    revision: Revision
+    refusal: str | None = None
+    """Why the last reload kept what was served before."""
+    reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(slots=True)
 class Service:
     """What one process serves."""
 
@@ -67,6 +83,7 @@ class Service:
     source_version: str | None = None
     description: bytes | None = None
     """The OpenAPI document, once someone asked for it."""
+    cluster: ServedCluster | None = None
 
     @property
     def authenticates(self) -> bool:
@@ -87,42 +104,63 @@ class Service:
 
 def open_service(plan: BootPlan, state: RuntimeState, tokens: TokenTable, environment: Mapping[str, str]) -> Service:
     """Load policies, open graphs and check stored queries. Raises the first reason not to serve; opened graphs are closed."""
-    server_engine = None
-    if plan.server_policy_file is not None:
-        server_engine = _policy(plan.server_policy_file, "Server", _SERVER_POLICY_ID, environment)
-    _refuse_shared_roots(plan)
     workers = Workers()
-    service = Service(
-        mode=plan.mode,
-        state=state,
-        tokens=tokens,
-        graphs={},
-        management=Access(state, server_engine, of_server=True),
-        admission=Admission.from_environment(environment),
-        workers=workers,
-        metrics=Metrics() if truthy(environment, METRICS_VARIABLE) else None,
-        source_version=environment.get(SOURCE_VERSION_VARIABLE) or None,
-    )
     try:
-        for graph_plan, graph in zip(plan.graphs, _open_all(plan), strict=True):
+        service = Service(
+            mode=plan.mode,
+            state=state,
+            tokens=tokens,
+            graphs={},
+            management=management_of(plan, state, environment),
+            admission=Admission.from_environment(environment),
+            workers=workers,
+            metrics=Metrics() if truthy(environment, METRICS_VARIABLE) else None,
+            source_version=environment.get(SOURCE_VERSION_VARIABLE) or None,
+            cluster=None if plan.cluster is None or plan.revision is None else ServedCluster(plan.cluster, plan.revision),
+        )
+        service.graphs = open_graphs(plan, state, tokens, environment, workers)
+    except BaseException:
+        workers.close()
+        raise
+    return service
+
+
+def management_of(plan: BootPlan, state: RuntimeState, environment: Mapping[str, str]) -> Access:
+    """Load the policy of the server itself. Raises InvalidSetting."""
+    engine = None
+    if plan.server_policy_file is not None:
+        engine = _policy(plan.server_policy_file, plan.server_policy_text, "Server", _SERVER_POLICY_ID, environment)
+    return Access(state, engine, of_server=True)
+
+
+def open_graphs(
+    plan: BootPlan, state: RuntimeState, tokens: TokenTable, environment: Mapping[str, str], workers: Workers
+) -> dict[str, ServedGraph]:
+    """Open graphs, check their stored queries, load their policies. Raises the first reason not to; all are closed then."""
+    _refuse_shared_roots(plan)
+    opened = _open_all(plan)
+    graphs: dict[str, ServedGraph] = {}
+    try:
+        for graph_plan, graph in zip(plan.graphs, opened, strict=True):
             label = "default" if plan.mode == "single" else graph_plan.policy_id
             committer = Committer(graph, workers, group=truthy(environment, GROUP_VARIABLE, "1"))
-            served = ServedGraph(
+            graphs[graph_plan.policy_id] = ServedGraph(
                 graph_plan.policy_id, graph_plan.uri, graph, Access(state), graph_plan.registry, committer, label
             )
-            service.graphs[graph_plan.policy_id] = served
-        for graph_plan, served in zip(plan.graphs, service.graphs.values(), strict=True):
-            served.check_queries(graph_plan.policy_id, served.graph.catalog)
-        for graph_plan, served in zip(plan.graphs, service.graphs.values(), strict=True):
+        for served in graphs.values():
+            served.check_queries(served.graph_id, served.graph.catalog)
+        for graph_plan, served in zip(plan.graphs, graphs.values(), strict=True):
             if graph_plan.policy_file is not None:
-                engine = _policy(graph_plan.policy_file, "Graph", graph_plan.policy_id, environment)
+                file, text = graph_plan.policy_file, graph_plan.policy_text
+                engine = _policy(file, text, "Graph", graph_plan.policy_id, environment)
                 _advise(engine, tokens)
                 served.access = Access(state, engine)
                 served.graph.gate = PolicyGate(engine)
     except BaseException:
-        service.close()
+        for graph in opened:
+            graph.close()
         raise
-    return service
+    return graphs
 
 
 def _open_all(plan: BootPlan) -> list[Graph]:
@@ -158,8 +196,14 @@ def _refuse_shared_roots(plan: BootPlan) -> None:
         seen.add(graph.uri)
 
 
-def _policy(path: str, kind: str, graph_id: str, environment: Mapping[str, str]) -> PolicyEngine:
-    engine = load_policy(path, "Server" if kind == "Server" else "Graph", graph_id, environment)
+def _policy(path: str, text: bytes | None, kind: PolicyKind, graph_id: str, environment: Mapping[str, str]) -> PolicyEngine:
+    if text is None:
+        engine = load_policy(path, kind, graph_id, environment)
+    else:
+        try:
+            engine = compile_policy(text, kind, graph_id, label=path, environment=environment)
+        except InvalidSetting as error:
+            raise InvalidSetting(f"{path}: {error.message}", hint=error.hint) from None
     for warning in engine.warnings:
         warn(warning.removeprefix("warning: "))
     return engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from omnigraph.graph.graph import Graph
-from omnigraph.server.endpoints import about, blobs, branches, reading, stored_queries, writing
+from omnigraph.server.endpoints import about, blobs, branches, clusters, reading, stored_queries, writing
 from omnigraph.server.openapi import describe
 from omnigraph.server.route import LOAD_BYTES_MAX, Route, RouteTable
 from omnigraph.server.service import Service
@@ -105,11 +105,27 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/commits/{commit_id}", "getCommit", "commits", "Show a commit", reading.commit),
 )
 _METRICS: Final = Route("GET", "/metrics", "metrics", "health", "Counters", about.metrics, of_server=True, listed=False)
+_CLUSTER: Final = (
+    Route("GET", "/cluster", "getCluster", "management", "Show what is served", clusters.show, of_server=True, listed=False),
+    Route(
+        "POST",
+        "/admin/reload",
+        "reload",
+        "management",
+        "Serve the newest applied revision",
+        clusters.take_up,
+        of_server=True,
+        listed=False,
+    ),
+)
 
 
 def route_table(service: Service) -> RouteTable:
-    """Return the routes that a service answers: those whose work the engine can do, and the counters if they are kept."""
+    """Return the routes that a service answers: those whose work the engine can do, the counters if
+    they are kept, and what is about a cluster if there is one."""
     routes = [route for route in ROUTES if route.needs is None or hasattr(Graph, route.needs)]
     if service.metrics is not None:
         routes.append(_METRICS)
+    if service.cluster is not None:
+        routes += _CLUSTER
     return RouteTable(routes, service.mode)

@@ -21,6 +21,33 @@ class HealthOutput(Shape, frozen=True, gc=False):
     internal_schema_version: int | UnsetType = UNSET
 
 
+class RevisionOutput(Shape, frozen=True, gc=False):
+    """One revision of a cluster's ledger."""
+
+    state_revision: int
+    state_cas: str
+    config_digest: str | None
+
+
+class ReadyOutput(HealthOutput, frozen=True, gc=False, kw_only=True):
+    """A server whose graphs all answer; one booted from a cluster says which revision it serves."""
+
+    revision: RevisionOutput | UnsetType = UNSET
+
+
+class ServedClusterOutput(RevisionOutput, frozen=True, gc=False, kw_only=True):
+    """What a server serves of its cluster, and why the last reload was refused if it was."""
+
+    graphs: list[str]
+    refusal: str | UnsetType = UNSET
+
+
+class ReloadOutput(RevisionOutput, frozen=True, gc=False, kw_only=True):
+    """The revision that is served after a reload, and whether it is another one than before."""
+
+    changed: bool
+
+
 class GraphInfo(Shape, frozen=True, gc=False):
     """One served graph."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 from msgspec import UNSET
 
 from omnigraph.errors import OmnigraphError
@@ -15,7 +17,7 @@ from omnigraph.storage.record import FORMAT
 from omnigraph.version import __version__
 from omnigraph.wire.encoding import compact
 from omnigraph.wire.policy import PolicyAnswersOutput, WhoamiOutput
-from omnigraph.wire.service import GraphInfo, GraphListResponse, HealthOutput
+from omnigraph.wire.service import GraphInfo, GraphListResponse, HealthOutput, ReadyOutput, RevisionOutput
 
 
 async def health(call: Call) -> Answer:
@@ -30,7 +32,9 @@ async def ready(call: Call) -> Answer:
     except (OmnigraphError, OSError) as error:
         warn("not ready", error=type(error).__name__)
         raise Refusal(503, "internal", "not ready") from None
-    return Answer(compact(HealthOutput("ok", __version__, call.service.source_version or UNSET)))
+    cluster = call.service.cluster
+    revision = UNSET if cluster is None else RevisionOutput(*astuple(cluster.revision))
+    return Answer(compact(ReadyOutput("ok", __version__, call.service.source_version or UNSET, revision=revision)))
 
 
 def _touch_all(service: Service) -> None:
