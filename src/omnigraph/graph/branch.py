@@ -312,14 +312,14 @@ class BranchHead:
         self._unrivalled = False
         try:
             entry = self._log.read(next_position(head.cut.entry, self.branch_id))
+            self._refuse_closed(entry)
+            cut = open_cut(self._log, entry, head.cut.schema)
         except HistoryReclaimed:
             return self._leap()
         record = entry.record
-        self._refuse_closed(entry)
         plain = record.state.schema_id == head.cut.state.schema_id and not any(
             commit.bulk or commit.merged_parent for commit in record.commits
         )
-        cut = open_cut(self._log, entry, head.cut.schema)
         view = head.view_if_made
         if view is not None:
             if not plain or cut.schema is not head.cut.schema:

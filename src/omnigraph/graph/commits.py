@@ -122,7 +122,8 @@ def cut_of(log: Log, located: Located, known: Schema) -> Cut:
     position, commit = located.position, located.commit
     entry: LogEntry | None = None
     with contextlib.suppress(HistoryReclaimed, ObjectMissing):
-        entry = log.read(position)
+        found = log.read(position)
+        entry = None if found.record.reclaimed else found
     if entry is None or entry.record.commits[-1].id == commit.id:
         for later in folds_behind(log, position, commit.id):
             entry = later

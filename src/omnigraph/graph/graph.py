@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from omnigraph.policy.action import ActionName
     from omnigraph.policy.gate import Gate
     from omnigraph.storage.ancestry import Located
+    from omnigraph.wire.maintenance import CleanupOutput, OptimizeOutput
 
 T = TypeVar("T")
 
@@ -512,6 +513,34 @@ class Graph:
             found.resolved,
             found.conflicts,
         )
+
+    # --- maintenance ---------------------------------------------------------------------------------------------------
+
+    def optimize(self, branch: str | None = None) -> OptimizeOutput:
+        """Fold everything of a branch (default main), compact its tables and bring their indexes up to date.
+
+        Changes no answer and makes no commit; a second run in a row does nothing. Safe beside readers and writers. Raises
+        WriteConflict when others keep replacing the same tables.
+        """
+        from omnigraph.graph.optimize import optimize
+        from omnigraph.wire.maintenance import OptimizeOutput
+
+        target = self._branch(branch)
+        tables = optimize(self._store, target, self._views.open_table)
+        self._rebase(target)
+        return OptimizeOutput(self.uri, tables)
+
+    def cleanup(self, *, keep: int | None = None, older_than_s: int | None = None, confirm: bool = False) -> CleanupOutput:
+        """Remove versions outside the newest ``keep`` and older than so many seconds; or, without ``confirm``, tell which.
+
+        What live branches read and what merges between them will need stays, commits stay listed, and files younger than an
+        hour that no commit names are left alone. A second run removes nothing. Raises BadRequest without any bound.
+        """
+        from omnigraph.graph.cleanup import cleanup
+        from omnigraph.wire.maintenance import CleanupOutput
+
+        tables = cleanup(self._log, self._branch, self._views.open_table, keep=keep, older_than_s=older_than_s, confirm=confirm)
+        return CleanupOutput(self.uri, keep, older_than_s, tables)
 
     # --- life ----------------------------------------------------------------------------------------------------------
 

@@ -69,17 +69,29 @@ def gather(log: Log, branch_id: str, last: int, *, whole: bool = False) -> None:
 
     ``whole`` gathers what is left over as well, in a shorter span: what is not gathered cannot be reclaimed.
     """
-    first = max((span.last + 1 for span in log.gathered_spans(branch_id)), default=0)
+    first = _first_loose(log, branch_id)
     while first <= last and (whole or first + GATHER_RECORDS - 1 <= last):
         end = min(last, first + GATHER_RECORDS - 1)
         entries = []
-        for seq in range(first, end + 1):
-            record = log.read(Position(branch_id, seq)).record
-            entries.append(HistoryEntry(seq, record.kind, [header(commit) for commit in record.commits]))
+        try:
+            for seq in range(first, end + 1):
+                record = log.read(Position(branch_id, seq)).record
+                entries.append(HistoryEntry(seq, record.kind, [header(commit) for commit in record.commits]))
+        except (HistoryReclaimed, ObjectMissing):
+            now = _first_loose(log, branch_id)
+            if now <= first:
+                raise
+            first = now  # another cleanup gathered them
+            continue
         history = History(format=format_.FORMAT, first=first, last=end, entries=entries)
         with contextlib.suppress(ObjectExists):
             log.store.put_new(history_key(branch_id, first, end), format_.encode(history))
         first = end + 1
+
+
+def _first_loose(log: Log, branch_id: str) -> int:
+    """Return the first record that is in no history object."""
+    return max((span.last + 1 for span in log.gathered_spans(branch_id)), default=0)
 
 
 class Headers:
@@ -160,4 +172,5 @@ def folds_behind(log: Log, position: Position, commit_id: str) -> Iterator[LogEn
             continue
         if entry is None or entry.record.kind != "fold" or entry.record.state.head != commit_id:
             return
-        yield entry
+        if not entry.record.reclaimed:
+            yield entry

@@ -215,6 +215,13 @@ class Log:
         except ObjectMissing as missing:
             raise CorruptObject(f"storage: record '{missing.key}' is missing", hint="run `omnigraph repair`") from missing
 
+    def forget(self, position: Position) -> None:
+        """Read a record anew the next time: cleanup has replaced it."""
+        with self._lock:
+            entry = self._cache.pop(position, None)
+            if entry is not None:
+                self._cached_bytes -= entry.size_bytes
+
     def _remember(self, entry: LogEntry) -> None:
         with self._lock:
             if entry.position in self._cache:

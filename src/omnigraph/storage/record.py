@@ -153,8 +153,11 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     hard_drops: list[HardDrop] = []
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """One object of the log."""
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One object of the log.
+
+    ``reclaimed``: cleanup has removed what its state names; only its changes are still needed, by a tail or by a merge to come.
+    """
 
     format: int
     nonce: str
@@ -164,6 +167,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     commits: list[CommitEntry] = []
     schema: SchemaBlock | None = None
     carried: list[CarriedChange] = []
+    reclaimed: bool = False
 
 
 class Ref(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,8 @@ UNINDEXED_SHARE_MAX: Final = 0.1
 SMALL_FRAGMENT_ROWS: Final = 16_384
 SMALL_FRAGMENTS_MAX: Final = 16
 _ROWS_PER_FILE_MAX: Final = 1 << 20
+_BATCH_ROWS: Final = 8_192
+_SCAN_BYTES: Final = 32 * 1024 * 1024
 _IN_LIST_MAX: Final = 1_000
 _ADDRESS_BITS: Final = 32
 _VERSION_MAX: Final = (1 << 64) - 1
@@ -89,6 +91,11 @@ class LanceTable:
     def slots(self) -> int:
         self._layout()
         return self._slots
+
+    @property
+    def pieces(self) -> int:
+        """The number of fragments: each is a file for the columns, and perhaps one that lists deleted rows."""
+        return len(self._layout()[1])
 
     @property
     def schema(self) -> pa.Schema:
@@ -235,10 +242,8 @@ def files_of(table: LanceTable) -> Iterator[str]:
     """
     prefix = table_prefix(table.identity[0])
     dataset = table.dataset()
-    yield f"{prefix}/_versions/{_FIRST_MANIFEST}"
-    yield f"{prefix}/_versions/latest_version_hint.json"
-    version = int(table.identity[1])
-    yield f"{prefix}/_versions/{'d' + str(version) if version >> 63 else f'{_VERSION_MAX - version:020d}'}.manifest"
+    yield from first_files_of(table.identity[0])
+    yield manifest_of(table.identity)
     for fragment in dataset.get_fragments():
         for file in fragment.metadata.files:
             yield f"{prefix}/data/{file.path}"
@@ -248,6 +253,19 @@ def files_of(table: LanceTable) -> Iterator[str]:
     for description in dataset.describe_indices():
         for segment in description.segments:
             yield f"{prefix}/_indices/{segment.uuid}/"
+
+
+def first_files_of(table_id: str) -> tuple[str, str]:
+    """Return the keys of the files without which no version of a table opens."""
+    prefix = table_prefix(table_id)
+    return f"{prefix}/_versions/{_FIRST_MANIFEST}", f"{prefix}/_versions/latest_version_hint.json"
+
+
+def manifest_of(identity: tuple[str, str]) -> str:
+    """Return the key of the manifest of one version: the file that names all others."""
+    version = int(identity[1])
+    name = f"d{version}" if version >> 63 else f"{_VERSION_MAX - version:020d}"
+    return f"{table_prefix(identity[0])}/_versions/{name}.manifest"
 
 
 # --- writing -----------------------------------------------------------------------------------------------------------
@@ -379,6 +397,60 @@ def extend_table(base: LanceTable, store: ObjectStore, rows: pa.Table, dead: Ord
     version = _commit(dataset, operation)
     store.sync_tree(table_prefix(base.identity[0]), started_s)
     return version
+
+
+def compact_table(base: LanceTable, store: ObjectStore, schema: pa.Schema, *, anew: bool = False) -> str:
+    """Write a version with the same rows in few fragments and exactly the columns of ``schema``; the same if nothing is to do.
+
+    Fragments are rewritten that are small or have deleted rows, all of them when columns have come or gone, or ``anew``. Memory
+    is that of a few batches. Rewritten rows are in no index: see `index_table`.
+    """
+    started_s = time.time()
+    dataset = base.dataset()
+    fragments = base._guarded("opening", dataset.get_fragments)
+    anew = anew or not _same_columns(dataset.schema, schema)
+    chosen = list(fragments)
+    if not anew:
+        small = [fragment for fragment in fragments if fragment.physical_rows < _ROWS_PER_FILE_MAX // 2]
+        holed = [fragment for fragment in fragments if fragment.num_deletions]
+        if len(small) < 2 and not holed:
+            return base.identity[1]
+        chosen = small + [fragment for fragment in holed if fragment not in small]
+    names = [name for name in schema.names if name in dataset.schema.names]
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        scanner = dataset.scanner(
+            columns=names, fragments=chosen, batch_size=_BATCH_ROWS, batch_readahead=2, io_buffer_size=_SCAN_BYTES
+        )
+        for batch in scanner.to_batches():
+            yield from _aligned(pa.Table.from_batches([batch]), schema).combine_chunks().to_batches()
+
+    def write() -> Any:  # Any: list of lance FragmentMetadata
+        return _lance().fragment.write_fragments(
+            pa.RecordBatchReader.from_batches(schema, batches()),
+            dataset,
+            schema=schema,
+            mode="overwrite" if anew else "append",
+            max_rows_per_file=_ROWS_PER_FILE_MAX,
+            session=_shared_session(),
+        )
+
+    new = list(base._guarded("writing", write)) if sum(fragment.count_rows() for fragment in chosen) else []
+    operation = _lance().LanceOperation
+    if anew:
+        version = _commit(dataset, operation.Overwrite(schema, new))
+    else:
+        removed = [fragment.fragment_id for fragment in chosen]
+        update = operation.Update(
+            removed_fragment_ids=removed, updated_fragments=[], new_fragments=new, update_mode="rewrite_rows"
+        )
+        version = _commit(dataset, update)
+    store.sync_tree(table_prefix(base.identity[0]), started_s)
+    return version
+
+
+def _same_columns(one: pa.Schema, other: pa.Schema) -> bool:
+    return {field.name: field.type for field in one} == {field.name: field.type for field in other}
 
 
 def index_table(base: LanceTable, store: ObjectStore, columns: Sequence[str], *, thorough: bool = False) -> str:
