@@ -321,3 +321,17 @@ class OutcomeUnknown(StorageError):
             hint="look whether the write is there (`omnigraph commit list`) before you repeat it",
         )
         self.key = key
+
+
+class RepairRefused(OmnigraphError):
+    """``repair`` found what it cannot make again; its report names every object."""
+
+    kind = "repair_refused"
+
+    def __init__(self, tables: int) -> None:
+        super().__init__(
+            f"repair refused {tables} suspicious or unverifiable table(s); review the preview output and rerun with "
+            "--force --confirm only if publishing that drift is intentional",
+            hint="what is missing cannot be made again: restore the named files from a copy, or read an older commit",
+        )
+        self.tables = tables

@@ -93,6 +93,9 @@ PROGRAM = Entry(
             children=(Entry("list", "List the graphs of a server", grammar="graphs:LIST"),),
         ),
         Entry("init", "Create a graph", plane="storage", grammar="init:INIT"),
+        Entry("optimize", "Compact a graph and its indexes", plane="storage", grammar="maintenance:OPTIMIZE"),
+        Entry("repair", "Verify what a graph stores", plane="storage", grammar="maintenance:REPAIR"),
+        Entry("cleanup", "Remove old versions and leftover files", plane="storage", grammar="maintenance:CLEANUP"),
         Entry("lint", "Check a query file", plane="storage", grammar="lint:LINT"),
         Entry("complete", "Print what an editor can offer in queries", plane="storage", grammar="complete:COMPLETE"),
         Entry(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from omnigraph.cli.graph_protocol import Graph
+    from omnigraph.graph.graph import Graph as StoredGraph
+    from omnigraph.graph.repair import Repaired
     from omnigraph.policy.gate import Gate
 
 
@@ -21,3 +23,17 @@ def init_embedded(uri: str, schema_source: str, *, force: bool) -> Graph:
     import omnigraph
 
     return omnigraph.init(uri, schema_source, force=force)
+
+
+def open_stored(uri: str) -> StoredGraph:
+    """Open the graph stored at ``uri`` for its upkeep."""
+    import omnigraph
+
+    return omnigraph.open(uri)
+
+
+def repair_stored(uri: str, *, confirm: bool, force: bool) -> Repaired:
+    """Verify the graph stored at ``uri``, which may be too damaged to be opened."""
+    from omnigraph.graph.graph import repair_graph
+
+    return repair_graph(uri, confirm=confirm, force=force)

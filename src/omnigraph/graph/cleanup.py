@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from omnigraph.errors import BadRequest, HistoryReclaimed
 from omnigraph.graph.branch import BranchHead
 from omnigraph.storage.fold import OpenTable, fold_tables, with_endpoints
+from omnigraph.storage.hard_drop import erase
 from omnigraph.storage.log import CARRY_BYTES_MAX, Log
 from omnigraph.storage.reclaim import NOBODY, ORPHAN_AGE_S, carry_out, plan, young_dead_logs
 from omnigraph.storage.record import Ref, TableState
@@ -41,6 +42,7 @@ def cleanup(
         raise BadRequest("cleanup requires at least one of --keep or --older-than")
     main = open_branch(None)
     if confirm:
+        erase(log)
         _detach(log, open_branch, main, open_table)
     survey = Survey(log)
     since_us = None if older_than_s is None else time.time_ns() // 1_000 - older_than_s * 1_000_000

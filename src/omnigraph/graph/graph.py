@@ -47,6 +47,7 @@ from omnigraph.wire.write import LOAD_MODES, IngestOutput, LoadMode, MutateOutpu
 
 if TYPE_CHECKING:
     from omnigraph.graph.blob_cell import BlobCell, EntityKind
+    from omnigraph.graph.repair import Repaired
     from omnigraph.graph.write import Write
     from omnigraph.language.migration import MigrationPlan
     from omnigraph.policy.action import ActionName
@@ -530,6 +531,12 @@ class Graph:
         self._rebase(target)
         return OptimizeOutput(self.uri, tables)
 
+    def repair(self, *, confirm: bool = False, force: bool = False) -> Repaired:
+        """Verify everything that live branches name; with ``confirm`` make again what can be derived. Reads the whole graph."""
+        from omnigraph.graph.repair import repair
+
+        return repair(self._store, self.uri, confirm=confirm, force=force)
+
     def cleanup(self, *, keep: int | None = None, older_than_s: int | None = None, confirm: bool = False) -> CleanupOutput:
         """Remove versions outside the newest ``keep`` and older than so many seconds; or, without ``confirm``, tell which.
 
@@ -740,6 +747,16 @@ def open_graph(uri: str, *, gate: Gate | None = None) -> Graph:
     if entry is None:
         raise NotFound(f"graph not found at '{uri}' (no _schema.pg, no log)", hint="create it with `omnigraph init`")
     return Graph(uri, store, entry, settings, gate=gate)
+
+
+def repair_graph(uri: str, *, confirm: bool = False, force: bool = False) -> Repaired:
+    """Verify a graph that may be too damaged to be opened; see `Graph.repair`. Raises NotFound."""
+    from omnigraph.graph.repair import repair
+
+    store = open_store(uri, fsync=GraphSettings.from_environment().fsync)
+    if not store.exists(record_key(MAIN, 0)):
+        raise NotFound(f"graph not found at '{uri}' (no _schema.pg, no log)", hint="create it with `omnigraph init`")
+    return repair(store, uri, confirm=confirm, force=force)
 
 
 def _name_of(branch: str | None) -> str:

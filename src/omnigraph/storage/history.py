@@ -16,7 +16,7 @@ from omnigraph.storage import record as format_
 from omnigraph.storage.log import Log, LogEntry
 from omnigraph.storage.names import history_key
 from omnigraph.storage.objects import ObjectExists, ObjectMissing
-from omnigraph.storage.record import CommitEntry, History, HistoryEntry, InlineChange, Position
+from omnigraph.storage.record import CommitEntry, History, HistoryEntry, InlineChange, Position, Span
 
 GATHER_RECORDS: Final = 256
 """So many records make one history object."""
@@ -72,21 +72,26 @@ def gather(log: Log, branch_id: str, last: int, *, whole: bool = False) -> None:
     first = _first_loose(log, branch_id)
     while first <= last and (whole or first + GATHER_RECORDS - 1 <= last):
         end = min(last, first + GATHER_RECORDS - 1)
-        entries = []
         try:
-            for seq in range(first, end + 1):
-                record = log.read(Position(branch_id, seq)).record
-                entries.append(HistoryEntry(seq, record.kind, [header(commit) for commit in record.commits]))
+            gather_span(log, Span(branch_id, first, end))
         except (HistoryReclaimed, ObjectMissing):
             now = _first_loose(log, branch_id)
             if now <= first:
                 raise
             first = now  # another cleanup gathered them
             continue
-        history = History(format=format_.FORMAT, first=first, last=end, entries=entries)
-        with contextlib.suppress(ObjectExists):
-            log.store.put_new(history_key(branch_id, first, end), format_.encode(history))
         first = end + 1
+
+
+def gather_span(log: Log, span: Span) -> None:
+    """Write the history object of a span whose records are all there."""
+    entries = []
+    for seq in range(span.first, span.last + 1):
+        record = log.read(Position(span.branch_id, seq)).record
+        entries.append(HistoryEntry(seq, record.kind, [header(commit) for commit in record.commits]))
+    history = History(format=format_.FORMAT, first=span.first, last=span.last, entries=entries)
+    with contextlib.suppress(ObjectExists):
+        log.store.put_new(history_key(span.branch_id, span.first, span.last), format_.encode(history))
 
 
 def _first_loose(log: Log, branch_id: str) -> int:

@@ -74,7 +74,7 @@ class _Retention:
         self.kept.changes.update(noted.needs)
         for type_id in wanted:
             base = noted.tables.get(type_id)
-            if base is not None and base[1]:
+            if base is not None and base[1] and not self._is_dropped(type_id, noted.head):
                 self.kept.bases.add(base)
 
     def keep_commit(self, position: Position, commit_id: str, types: Iterable[int] | None = None) -> None:

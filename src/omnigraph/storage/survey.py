@@ -81,6 +81,7 @@ class Survey:
         self.type_keys: dict[int, str] = {}
         self.blob_columns: dict[int, set[str]] = {}
         self.table_types: dict[str, int] = {}
+        self.tables: set[str] = {key.split("/")[1] for key in self.objects if key.startswith("tables/")}
         self._blocks: set[str] = set()
         self._read_refs()
         self._read_logs()

@@ -157,6 +157,14 @@ class LanceTable:
         self._counters.add(table.nbytes)
         return _with_missing(table, columns, self._slots)
 
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield all live rows with all columns, a few megabytes at a time."""
+        dataset = self.dataset()
+        scanner = dataset.scanner(batch_size=_BATCH_ROWS, batch_readahead=2, io_buffer_size=_SCAN_BYTES)
+        reader = iter(self._guarded("scanning", scanner.to_batches))
+        while (batch := self._guarded("scanning", lambda: next(reader, None))) is not None:
+            yield batch
+
     def take(self, slots: Ordinals, columns: Sequence[str]) -> pa.Table:
         starts, fragment_ids = self._layout()
         wanted = np.asarray(slots, dtype=np.int64)
