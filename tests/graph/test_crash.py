@@ -19,6 +19,7 @@ from omnigraph.graph.upkeep import fold_branch
 from omnigraph.storage import fold as fold_module
 from omnigraph.storage.local import LocalStore
 from omnigraph.storage.log import Log
+from omnigraph.storage.record import Position
 from support.faulty import FaultyStore, Killed
 
 SCHEMA = """
@@ -79,12 +80,27 @@ def fold(graph: Graph) -> None:
     fold_branch(graph._log, graph._main, graph._views.open_table)
 
 
+def evolve(graph: Graph) -> None:
+    graph.apply_schema(SCHEMA.replace("age: I32?", 'nick: String? years: I32? @rename_from("age")'))
+
+
+def drop(graph: Graph) -> None:
+    graph.apply_schema(SCHEMA.replace("age: I32? ", "").replace("edge Knows: Person -> Person\n", ""), allow_data_loss=True)
+
+
+def reword(graph: Graph) -> None:
+    graph.apply_schema(SCHEMA + "// the same")
+
+
 WRITES: dict[str, tuple[Callable[[Graph], None], bool]] = {
     "load": (load, False),
     "bulk load": (load, True),
     "mutate": (mutate, False),
     "cascade": (cascade, False),
     "fold": (fold, False),
+    "schema": (evolve, False),
+    "hard drop": (drop, False),
+    "schema text": (reword, False),
 }
 
 
@@ -120,6 +136,34 @@ def test_death_at_every_store_call(name: str, folded: bool, tmp_path: Path, monk
                 graph.mutate('query q() { delete Person where name = "next" }')
             assert contents(root) == found
             shutil.rmtree(root)
+
+
+@pytest.mark.parametrize("folded", [False, True], ids=["tail", "base"])
+def test_a_hard_drop_that_was_killed_is_finished_by_the_next_run(
+    folded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fold_module, "TAIL_ROWS_MAX", 0)
+    start = prepared(tmp_path, folded=folded)
+    for die_at in range(1, 100):
+        root = tmp_path / f"{die_at}"
+        shutil.copytree(start, root)
+        try:
+            drop(opened(root, FaultyStore(LocalStore(root, fsync=False), die_at=die_at)))
+        except Killed:
+            pass
+        else:
+            break
+        with open_graph(str(root)) as graph:
+            drop(graph)
+            state = graph._main.current().cut.state
+            for seq in range(graph._main.current().cut.entry.position.seq):
+                record = graph._log.read(Position("main", seq)).record
+                assert all(change.gone for commit in record.commits for change in commit.inline)
+        tables = {path.relative_to(root).parts[1] for path in root.glob("tables/*/data/*")}
+        orphans = tables - {table.table_id for table in state.tables}
+        assert len(orphans) <= 1, "what the killed run wrote and no record names is all that stays"
+        shutil.rmtree(root)
+    assert die_at > 4
 
 
 def test_init_can_be_run_again_after_death_at_every_store_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import UNSET
 
-from omnigraph.errors import BadRequest, Conflict, NotFound, TypeCheckError
+from omnigraph.errors import BadRequest, Conflict, HistoryReclaimed, NotFound, TypeCheckError
 from omnigraph.graph import commits as commit_log
 from omnigraph.graph.branch import BranchHead, Evaluated, FastForward, Head
 from omnigraph.graph.branch_name import distinct_branches, refuse_reserved, valid_branch_name
@@ -29,7 +29,7 @@ from omnigraph.storage.blob import BlobReader
 from omnigraph.storage.cache import GraphCache
 from omnigraph.storage.commit import genesis_record
 from omnigraph.storage.cut import Cut, Schema, compiled, open_cut
-from omnigraph.storage.hard_drop import refusals
+from omnigraph.storage.hard_drop import refusal_text, refusals
 from omnigraph.storage.identity import first_block
 from omnigraph.storage.log import Log, LogEntry
 from omnigraph.storage.names import SCHEMA_COPY, record_key, ref_key
@@ -417,6 +417,8 @@ class Graph:
             owner = located.commit.branch or MAIN
         base = owner or _name_of(from_branch)
         cut = (self._branch(base).current() if located is None else self._head_at(located)).cut
+        for drop in refusals(cut, self._main.known.cut.state).values():
+            raise HistoryReclaimed(refusal_text(drop.table_key, cut.state.head, drop), hint="start from a later commit")
         ref = branches.create(self._store, name, base, cut, actor)
         return BranchCreateOutput(self.uri, base, ref.name, actor)
 

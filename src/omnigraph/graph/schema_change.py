@@ -41,19 +41,17 @@ def apply_schema(
     """
     desired = compiled(source)
     plan = MigrationPlan(())
-    hard = False
 
     def evaluate(head: Head) -> Evaluated | None:
-        nonlocal plan, hard
+        nonlocal plan
         _refuse_branches(log.store)
         plan = plan_migration(head.cut.catalog, desired, allow_data_loss=allow_data_loss)
         change = _evaluate(head.cut, desired, plan, log.store, open_table, actor)
-        hard = change is not None and bool(change.hard_drops)
         return None if change is None else (change, None)
 
     published = main.publish(evaluate)
     write_copy(log.store, main)
-    if hard:
+    if allow_data_loss:  # also without a step: the same command may have been killed before it was through
         try:
             erase(log)
         except OmnigraphError as error:

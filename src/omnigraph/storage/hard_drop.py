@@ -2,7 +2,7 @@
 
 The commit of a hard drop says so in the state that every later record inherits. A cut whose state does not know of a drop that
 the newest one knows of is older, and is refused for that type. The bytes are removed afterwards; a crash in between leaves rows
-that nobody can read, and the next hard drop or cleanup removes them.
+that nobody can read, and the same command run again, the next hard drop or a cleanup removes them.
 """
 
 from __future__ import annotations
