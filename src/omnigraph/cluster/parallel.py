@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
-THREADS_MAX: Final = 16
+THREADS_MAX: Final = 32
 
 
 def each(work: Callable[[_In], _Out], items: Sequence[_In], *, threads_max: int | None = None) -> list[_Out]:
