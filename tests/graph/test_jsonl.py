@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import omnigraph
 from graph.loads import CATALOG, Blobs, export, load
 from omnigraph.graph import jsonl
 from omnigraph.graph.dates import datetime_texts
@@ -116,3 +117,16 @@ def test_a_real_graph() -> None:
     for line in map(json.loads, lines):
         entity = catalog.nodes.get(line.get("type")) or catalog.edges[line["edge"]]
         assert set(line.get("data", {})) <= {"id", *entity.properties}
+
+
+def test_an_export_is_the_same_with_threads_and_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with omnigraph.init(str(tmp_path / "g"), "node N { name: String @key number: F32? blob: Blob? }") as graph:
+        records = [{"name": f"n{at}", "number": at / 7, "blob": "base64:AAEC"} for at in range(200)]
+        graph.load([{"type": "N", "data": record} for record in records], "append")
+        alone = list(graph.export())
+        monkeypatch.setattr("omnigraph.graph.export.THREADS_ROWS_MIN", 1)
+        monkeypatch.setattr("omnigraph.graph.export.BATCH_ROWS", 7)
+        assert b"".join(graph.export()) == b"".join(alone)
+        left = graph.export()
+        next(left)
+        left.close()

@@ -5,7 +5,9 @@ Type keys ascend, so edges come before nodes; rows ascend by id. Two exports of 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 import pyarrow as pa
@@ -20,6 +22,9 @@ from omnigraph.storage.snapshot_view import SnapshotView
 from omnigraph.storage.view import Ordinals, TableView
 
 BATCH_ROWS: Final = 16_384
+THREADS: Final = 2
+"""So many parts are made into text side by side; as many more wait for the reader at most."""
+THREADS_ROWS_MIN: Final = 4_096
 
 
 def export_rows(
@@ -47,15 +52,39 @@ def _chosen(schema: Schema, types: Sequence[str], tables: Sequence[str]) -> list
 
 
 def _chunks(layouts: list[Layout], view: SnapshotView, blobs: BlobReader) -> Iterator[bytes]:
+    rows = sum(_table(layout, view).rows for layout in layouts)
+    parts = _parts(layouts, view, blobs)
+    if rows < THREADS_ROWS_MIN:
+        yield from (encoder.encode_part(part) for encoder, part in parts)
+        return
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="omnigraph-export")
+    try:
+        under_way: deque[Future[bytes]] = deque()
+        for encoder, part in parts:
+            under_way.append(pool.submit(encoder.encode_part, part))
+            if len(under_way) > THREADS:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # the reader may have gone
+
+
+def _parts(layouts: list[Layout], view: SnapshotView, blobs: BlobReader) -> Iterator[tuple[RowEncoder, pa.Table]]:
     for layout in layouts:
-        name = layout.entity.name
-        table: TableView = view.edges(name) if layout.identity.kind == "edge" else view.nodes(name)
+        table = _table(layout, view)
         if table.rows == 0:
             continue
         encoder = RowEncoder(layout.entity, blobs)
         ordinals = _by_id(table)
         for start in range(0, len(ordinals), BATCH_ROWS):
-            yield from encoder.chunks(_rows(layout, table, ordinals[start : start + BATCH_ROWS]))
+            for part in encoder.parts(_rows(layout, table, ordinals[start : start + BATCH_ROWS])):
+                yield encoder, part
+
+
+def _table(layout: Layout, view: SnapshotView) -> TableView:
+    name = layout.entity.name
+    return view.edges(name) if layout.identity.kind == "edge" else view.nodes(name)
 
 
 def _by_id(table: TableView) -> Ordinals:

@@ -51,16 +51,25 @@ class RowEncoder:
 
     def chunks(self, rows: pa.Table) -> Iterator[bytes]:
         """Yield the rows in pieces of whole lines whose memory is bounded, however large a row or a blob is."""
+        for part in self.parts(rows):
+            yield self.encode_part(part)
+
+    def parts(self, rows: pa.Table) -> Iterator[pa.Table]:
+        """Yield the rows in parts that can be encoded one by one."""
         for start in range(0, rows.num_rows, CHUNK_ROWS):
             yield from self._bounded(rows.slice(start, CHUNK_ROWS).combine_chunks())
 
-    def _bounded(self, rows: pa.Table) -> Iterator[bytes]:
+    def encode_part(self, part: pa.Table) -> bytes:
+        """Return the lines of one of the `parts`. Most of the work is Arrow's, so threads do it side by side."""
+        return _join(self._pieces(part))
+
+    def _bounded(self, rows: pa.Table) -> Iterator[pa.Table]:
         if rows.num_rows > 1 and (rows.nbytes > CHUNK_BYTES or self._blob_bytes(rows) > CHUNK_BYTES):
             half = rows.num_rows // 2
             yield from self._bounded(rows.slice(0, half))
             yield from self._bounded(rows.slice(half))
         else:
-            yield _join(self._pieces(rows))
+            yield rows
 
     def _blob_bytes(self, rows: pa.Table) -> int:
         sizes = 0
