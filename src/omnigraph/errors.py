@@ -231,9 +231,10 @@ class PreconditionFailed(Conflict):
     http_status = 412
     exit_status = 4
 
-    def __init__(self, expected: str, actual: str | None) -> None:
+    def __init__(self, expected: str, actual: str | None, *, branch: str = "main") -> None:
         super().__init__(
-            f"precondition failed: expected head commit '{expected}' but it is '{actual}'",
+            f"precondition failed on branch '{branch}': expected head '{expected}' "
+            f"but current is {'<absent>' if actual is None else actual}",
             hint="read the branch again and repeat the write on what you find",
         )
         self.expected, self.actual = expected, actual

@@ -212,7 +212,7 @@ def test_a_lost_race_exits_with_four(run: CommandLine) -> None:
     assert run("mutate", "./g", "-e", "q", "--if-commit", "C2").status == 0
     outcome = run("mutate", "./g", "-e", "q", "--if-commit", "C1")
     assert (outcome.status, outcome.out) == (4, "")
-    assert outcome.err.startswith("Error: precondition failed: expected head commit 'C1' but it is 'C2'\n")
+    assert outcome.err.startswith("Error: precondition failed on branch 'main': expected head 'C1' but current is C2\n")
     outcome = run("mutate", "./g", "-e", "q", "--if-commit", "C1", "--json")
     assert outcome.status == 4
     document = json.loads(outcome.out)

@@ -22,6 +22,7 @@ OPERATIONS = {
     "/whoami": {"get": ("whoami", "management")},
     "/snapshot": {"get": ("getSnapshot", "snapshots")},
     "/query": {"post": ("query", "queries")},
+    "/query/explain": {"post": ("explain_query", "queries")},
     "/read": {"post": ("read", "queries")},
     "/export": {"post": ("export", "queries")},
     "/queries": {"get": ("list_queries", "queries")},
@@ -50,7 +51,7 @@ GraphListResponse HealthOutput IngestOutput IngestRequest IngestTableOutput Invo
 InvokeStoredQueryResponse KeyConflictOutput LoadMode ManifestConflictOutput MergeConflictKindOutput MergeConflictOutput
 ParamDescriptor ParamKind QueriesCatalogOutput QueryCatalogEntry QueryRequest ReadOutput ReadRequest ReadTargetOutput
 SchemaApplyOutput SchemaApplyRequest SchemaOutput SnapshotOutput SnapshotTableOutput
-BatchLoadOutput BlobRangeOutput PolicyAnswersOutput WhoamiOutput
+ExplainOutput ExplainRequest BatchLoadOutput BlobRangeOutput PolicyAnswersOutput WhoamiOutput
 MergeChangeOutput MergePreviewOutput MergePreviewRequest MergeResolvedOutput MergeSideOutput
 """
 COMPONENTS = sorted(_COMPONENT_NAMES.split())

@@ -170,6 +170,7 @@ def test_conditional_mutation(open_server: Browser) -> None:
     assert lost.status == 412
     document = lost.json()
     actual = document["precondition_failure"]["actual"]
+    assert "again" in document.pop("hint")
     assert document == {
         "error": f"precondition failed on branch 'main': expected head '{head}' but current is {actual}",
         "precondition_failure": {"expected": head, "actual": actual},

@@ -96,15 +96,15 @@ def resolve(workspace: Workspace, explicit: str | None, *, target: str | None = 
             raise BadRequest("--server is exclusive with a positional URI and --target — pick one way to address the graph")
         graph = arguments.get("graph")
         base = workspace.operator.server(server).base_url
-        return _addressed(workspace, base if graph is None else f"{base}/graphs/{graph}")
+        return addressed(workspace, base if graph is None else f"{base}/graphs/{graph}")
     if explicit is not None:
-        return _addressed(workspace, explicit)
+        return addressed(workspace, explicit)
     name = named or legacy.settings.cli.graph
     if name is None:
         read = f"; read {legacy.path}" if legacy.path is not None else ""
         hint = f"name the graph as a positional, with --uri, --target or --server, or set cli.graph in omnigraph.yaml{read}"
         raise BadRequest("URI must be provided via <URI>, --target, or config", hint=hint)
-    return _addressed(workspace, legacy.graph_uri(name), name)
+    return addressed(workspace, legacy.graph_uri(name), name)
 
 
 def resolve_stored(workspace: Workspace, explicit: str | None) -> Address:
@@ -134,7 +134,8 @@ def resolve_stored(workspace: Workspace, explicit: str | None) -> Address:
     raise UsageError("the following required arguments were not provided:", required)
 
 
-def _addressed(workspace: Workspace, uri: str, name: str | None = None) -> Address:
+def addressed(workspace: Workspace, uri: str, name: str | None = None) -> Address:
+    """Return an address with what may have to be found out about it: a token, or a policy."""
     legacy = workspace.legacy
     policy = legacy.settings.policy if name is None else legacy.settings.graphs[name].policy
 

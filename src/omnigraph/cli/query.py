@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from omnigraph.cli import stored
 from omnigraph.cli.addressing import AT_OPTION, JSON_OPTION, READ_EXCLUSIONS, SNAPSHOT_OPTION, open_graph
 from omnigraph.cli.grammar import Arguments, Command, Option, whole_number
 from omnigraph.cli.source import EXCLUSIONS, POSITIONALS, QUERY_OPTIONS, request
+from omnigraph.cli.stored import StoredRequest
 from omnigraph.cli.streams import note, write_all, write_text
 from omnigraph.cli.workspace import Workspace
-from omnigraph.config.legacy import OUTPUT_FORMATS
+from omnigraph.config.legacy import OUTPUT_FORMATS, OutputFormat
+from omnigraph.errors import BadRequest
 
 if TYPE_CHECKING:
     from omnigraph.cli.formats import TableLayout
+    from omnigraph.cli.graph_protocol import Result
 
 MAX_WIDTH = Option("max-width", "Widest column of a table, in characters", value="N")
 
 
 def _query(arguments: Arguments) -> int:
     workspace, asked = request(arguments, reads=True)
+    if isinstance(asked, StoredRequest):
+        if arguments.flag("explain") or arguments.flag("profile"):
+            raise BadRequest("a server does not tell the plan of a stored query", hint="give the query itself, with --query")
+        _print(workspace, asked.format, stored.read(asked))
+        return 0
     snapshot = arguments.get("snapshot")
     branch, at = None if snapshot is not None else asked.branch, arguments.get("at")
     with open_graph(asked.address) as graph:
-        from omnigraph.cli.formats import ResultHead, write_result
-
         measured = arguments.flag("profile")
         if measured or arguments.flag("explain"):
             plan = graph.explain(
@@ -36,18 +43,23 @@ def _query(arguments: Arguments) -> int:
             result = plan.result
         else:
             result = graph.query(asked.source, asked.params, name=asked.name, branch=branch, snapshot=snapshot, at=at)
-        head = ResultHead(
-            query_name=result.query_name,
-            branch=result.branch,
-            snapshot=result.snapshot,
-            row_count=len(result),
-            columns=result.columns,
-            graph_commit_id=result.graph_commit_id,
-        )
-        form = workspace.output_format(asked.format)
-        rows = zip(*result.value_columns(), strict=True)
-        write_all(write_result(form, head, rows, _table_layout(workspace)))
+        _print(workspace, asked.format, result)
     return 0
+
+
+def _print(workspace: Workspace, form: OutputFormat | None, result: Result) -> None:
+    from omnigraph.cli.formats import ResultHead, write_result
+
+    head = ResultHead(
+        query_name=result.query_name,
+        branch=result.branch,
+        snapshot=result.snapshot,
+        row_count=len(result),
+        columns=result.columns,
+        graph_commit_id=result.graph_commit_id,
+    )
+    rows = zip(*result.value_columns(), strict=True)
+    write_all(write_result(workspace.output_format(form), head, rows, _table_layout(workspace)))
 
 
 def _table_layout(workspace: Workspace) -> TableLayout:

@@ -16,9 +16,11 @@ from omnigraph.cli.parameters import (
     explicit_parameters,
     positional_parameters,
 )
+from omnigraph.cli.stored import StoredRequest, of_alias, of_name
 from omnigraph.cli.streams import note
 from omnigraph.cli.workspace import Workspace
 from omnigraph.config.legacy import AliasSettings, OutputFormat
+from omnigraph.config.operator import OperatorAlias
 from omnigraph.errors import BadRequest, NotFound
 
 SOURCE_OPTIONS = (
@@ -51,7 +53,7 @@ class QueryRequest:
     format: OutputFormat | None = None
 
 
-def request(arguments: Arguments, *, reads: bool) -> tuple[Workspace, QueryRequest]:
+def request(arguments: Arguments, *, reads: bool) -> tuple[Workspace, QueryRequest | StoredRequest]:
     """Work out the request of ``query`` (``reads``) or ``mutate`` from the command line and the project file."""
     text = arguments.get("query-string")
     if not any(arguments.flag(name) for name in ("alias", "query", "query-string")):
@@ -72,9 +74,11 @@ def request(arguments: Arguments, *, reads: bool) -> tuple[Workspace, QueryReque
     return workspace, QueryRequest(address, source, name, params, workspace.branch())
 
 
-def _of_alias(workspace: Workspace, alias_name: str, *, reads: bool) -> QueryRequest:
+def _of_alias(workspace: Workspace, alias_name: str, *, reads: bool) -> QueryRequest | StoredRequest:
     arguments = workspace.arguments
     alias = _alias(workspace, alias_name, reads=reads)
+    if not isinstance(alias, AliasSettings):
+        return of_alias(workspace, alias_name, alias)
     words = list(arguments.words)
     typed = arguments.get("uri")
     named = arguments.get("target") or alias.graph or workspace.legacy.settings.cli.graph
@@ -88,11 +92,11 @@ def _of_alias(workspace: Workspace, alias_name: str, *, reads: bool) -> QueryReq
     return QueryRequest(address, source, name, params, workspace.branch(alias=alias.branch), alias.format)
 
 
-def _alias(workspace: Workspace, name: str, *, reads: bool) -> AliasSettings:
+def _alias(workspace: Workspace, name: str, *, reads: bool) -> AliasSettings | OperatorAlias:
     alias = workspace.legacy.settings.aliases.get(name)
     if alias is None:
         if reads and name in workspace.operator.settings.aliases:
-            raise BadRequest(f"alias '{name}' runs a stored query on a server, and this command works on local graphs only")
+            return workspace.operator.settings.aliases[name]
         known = sorted(workspace.legacy.settings.aliases)
         raise NotFound(f"alias '{name}' not found", hint=f"defined aliases: {', '.join(known)}" if known else None)
     if reads and name in workspace.preferences.aliases:
@@ -122,14 +126,13 @@ def _address_and_name(workspace: Workspace) -> tuple[Address, str | None]:
     return resolve(workspace, typed if word is None else word), name
 
 
-def _by_name(arguments: Arguments) -> tuple[Workspace, QueryRequest]:
-    """Refuse a run without a source; a stored query called by its name needs a server."""
+def _by_name(arguments: Arguments) -> tuple[Workspace, StoredRequest]:
+    """Take the first word for a stored query of a server; refuse a run without a source otherwise."""
     word = arguments.word(0)
-    if word is not None and _is_query_name(word) and _knows_graph(Workspace(arguments)):
-        raise BadRequest(
-            "by-name invocation needs a server (the stored-query catalog is server-owned); use -e '<gq>' or --query <file> "
-            "for an ad-hoc query against --store, or address a server with --server / --profile"
-        )
+    if word is not None and _is_query_name(word):
+        workspace = Workspace(arguments)
+        if _knows_graph(workspace):
+            return workspace, of_name(workspace, word)
     raise BadRequest("exactly one of --query, --query-string, or --alias must be provided")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Iterator, Mapping
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse, HTTPSConnection
 from threading import Lock
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ IDLE_MAX: Final = 8
 CONNECT_TIMEOUT_S: Final = 10.0
 CHUNK_BYTES: Final = 1 << 16
 _SUCCESS: Final = range(200, 300)
+_FOUND: Final = 302
 
 
 class Connections:
@@ -59,12 +60,29 @@ class Connections:
             raise error_of(response.status, answer)
         return answer
 
-    def stream(self, method: str, path: str, body: bytes | None = None) -> Iterator[bytes]:
+    def fetch(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> tuple[HTTPMessage, bytes]:
+        """Send a reading request and return head and body of its answer, a redirection that is not followed included."""
+        connection, response = self._send(method, path, None, True, {"Accept": "*/*", **(headers or {})})
+        try:
+            answer = response.read()
+        except (OSError, HTTPException) as error:
+            connection.close()
+            raise self._broken(error, True) from None
+        self._give_back(connection, response)
+        if response.status not in _SUCCESS and response.status != _FOUND:
+            raise error_of(response.status, answer)
+        return response.headers, answer
+
+    def stream(self, method: str, path: str, body: bytes | None = None, *, needs: str | None = None) -> Iterator[bytes]:
         """Send a reading request and return its body in pieces as they come. An error of the answer is raised here.
 
-        Raises Unreachable on the way when the server breaks off: what came before is not the whole.
+        ``needs`` is a header without which the server did not understand the request: BadRequest then. Raises Unreachable
+        on the way when the server breaks off: what came before is not the whole.
         """
         connection, response = self._send(method, path, body, True, {"Accept": "*/*"})
+        if response.status in _SUCCESS and needs is not None and response.headers.get(needs) is None:
+            connection.close()
+            raise BadRequest("the server is too old for this request", hint="upgrade it, or leave the option out")
         if response.status not in _SUCCESS:
             answer = response.read()
             self._give_back(connection, response)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
+from omnigraph.client.blob import RemoteBlob, find_blob
 from omnigraph.client.connection import Connections
 from omnigraph.client.failure import misshapen
-from omnigraph.client.result import ReadAnswer, RemoteResult
-from omnigraph.errors import BadRequest, NotFound
+from omnigraph.client.result import ExplainAnswer, ReadAnswer, RemoteExplanation, RemoteResult
+from omnigraph.errors import BadRequest, ExecutionError, NotFound
 from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput, BranchListOutput
 from omnigraph.wire.commit import At, CommitInfo, CommitListOutput, Order, SnapshotOutput
 from omnigraph.wire.encoding import compact
@@ -22,6 +23,7 @@ from omnigraph.wire.merge import MergeOutput, MergePreviewOutput
 from omnigraph.wire.request import (
     BranchCreateRequest,
     BranchMergeRequest,
+    ExplainRequest,
     ExportRequest,
     IngestRequest,
     InvokeStoredQueryRequest,
@@ -33,6 +35,10 @@ from omnigraph.wire.request import (
 from omnigraph.wire.schema_apply import SchemaApplyOutput
 from omnigraph.wire.service import GraphInfo, GraphListResponse, HealthOutput, QueriesCatalogOutput, QueryCatalogEntry
 from omnigraph.wire.write import LOAD_MODES, IngestOutput, LoadMode, MutateOutput, SchemaOutput
+
+if TYPE_CHECKING:
+    from omnigraph.language.catalog import Catalog
+    from omnigraph.language.migration import MigrationPlan
 
 TIMEOUT_S: Final = 600.0
 """How long a server may be silent before it counts as unreachable."""
@@ -63,8 +69,14 @@ class RemoteGraph:
         branch: str | None = None,
         snapshot: str | None = None,
         at: At | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> RemoteResult:
-        """Run one read query on the server: on the newest commit of ``branch``, on it ``at`` a moment, or on ``snapshot``."""
+        """Run one read query on the server: on the newest commit of ``branch``, on it ``at`` a moment, or on ``snapshot``.
+
+        ``cancelled`` is asked once, before the request is sent.
+        """
+        if cancelled is not None and cancelled():
+            raise ExecutionError("query cancelled")
         body = compact(ReadRequest(source, name, params, branch, snapshot, _moment(at)))
         answer = self._ask("POST", "/read", ReadAnswer, body)
         if at is not None and answer.target.snapshot is None:
@@ -83,9 +95,10 @@ class RemoteGraph:
         snapshot: str | None = None,
         at: At | None = None,
         profile: bool = False,
-    ) -> NoReturn:
-        """Refuse: a server does not tell its plans. Raises BadRequest."""
-        raise BadRequest("plans are shown where the graph is stored", hint="open the graph by its storage address")
+    ) -> RemoteExplanation:
+        """Return the plan of a read query; with ``profile`` run it, and add what the run measured and the result."""
+        body = compact(ExplainRequest(source, name, params, branch, snapshot, _moment(at), profile or None))
+        return RemoteExplanation(self._ask("POST", "/query/explain", ExplainAnswer, body))
 
     def snapshot(self, branch: str | None = None, *, snapshot: str | None = None, at: At | None = None) -> SnapshotOutput:
         """Return the tables of a branch, or of an older state, with their versions and exact row counts."""
@@ -123,7 +136,39 @@ class RemoteGraph:
         Unknown names are refused at the call. Raises Unreachable on the way when the stream breaks off.
         """
         body = compact(ExportRequest(branch, list(types) or None, list(tables) or None, snapshot, _moment(at)))
-        return self._connections.stream("POST", "/export", body)
+        needs = None if snapshot is None and at is None else "Omnigraph-Snapshot-Id"
+        return self._connections.stream("POST", "/export", body, needs=needs)
+
+    def blob(
+        self,
+        kind: Literal["node", "edge"],
+        type_name: str,
+        row_id: str,
+        property_name: str,
+        *,
+        branch: str | None = None,
+        snapshot: str | None = None,
+        at: At | None = None,
+    ) -> RemoteBlob:
+        """Return one cell of a Blob property; its bytes are fetched when they are asked for. Raises BadRequest, NotFound."""
+        selector = {"entity": kind, "type": type_name, "id": row_id, "property": property_name}
+        return find_blob(self._connections, f"/blob{_query(**selector, branch=branch, snapshot=snapshot, at=_moment(at))}")
+
+    @property
+    def catalog(self) -> Catalog:
+        """The accepted schema, compiled here from its text."""
+        from omnigraph.language import compile_schema
+
+        return compile_schema(self.schema_source())
+
+    def plan_schema(self, source: str, *, allow_data_loss: bool = False) -> MigrationPlan:
+        """Return the steps that `apply_schema` would make of a schema text, supported or not; changes nothing."""
+        from omnigraph.language import compile_schema, plan_migration
+
+        return plan_migration(self.catalog, compile_schema(source), allow_data_loss=allow_data_loss)
+
+    def refresh(self) -> None:
+        """Do nothing: a server always reads what is newest."""
 
     def schema_source(self, branch: str | None = None, *, snapshot: str | None = None, at: At | None = None) -> str:
         """Return the accepted schema text of a branch (default main), or of an older state."""
@@ -223,11 +268,19 @@ class RemoteGraph:
         branch: str | None = None,
         snapshot: str | None = None,
         at: At | None = None,
+        expect_mutation: bool | None = None,
+        if_commit: str | None = None,
     ) -> RemoteResult | MutateOutput:
-        """Call a stored query by its name; a read gives a result, a mutation its counts. Raises NotFound."""
-        asked = InvokeStoredQueryRequest(params, branch, snapshot, at=_moment(at))
+        """Call a stored query by its name; a read gives a result, a mutation its counts.
+
+        ``expect_mutation`` refuses a query of the other kind before it runs; ``if_commit`` lets a mutation write only while
+        that is the head. Raises NotFound.
+        """
+        asked = InvokeStoredQueryRequest(params, branch, snapshot, expect_mutation, _moment(at))
         body = None if asked == InvokeStoredQueryRequest() else compact(asked)
-        answer = self._connections.call("POST", f"/queries/{_segment(name)}", body, reads=False)
+        path = f"/queries/{_segment(name)}" + ("" if if_commit is None else "/if-graph-commit")
+        headers = None if if_commit is None else {_IF_COMMIT: if_commit}
+        answer = self._connections.call("POST", path, body, reads=False, headers=headers)
         found = _decoded(answer, dict[str, msgspec.Raw])
         if "rows" in found:
             return RemoteResult(_decoded(answer, ReadAnswer))
@@ -259,7 +312,7 @@ class RemoteGraph:
     def _ask(
         self, method: str, path: str, shape: type[_T], body: bytes | None = None, *, headers: Mapping[str, str] | None = None
     ) -> _T:
-        reads = method == "GET" or path == "/read"
+        reads = method == "GET" or path in ("/read", "/query/explain")
         return _decoded(self._connections.call(method, path, body, reads=reads, headers=headers), shape)
 
 

@@ -60,3 +60,26 @@ class RemoteResult:
 
         head = list(zip(*(column[:20] for column in self.value_columns()), strict=True))
         return text_table(self.columns, head, len(self))
+
+
+class ExplainAnswer(Shape, frozen=True, gc=False):
+    """A plan as any server tells it."""
+
+    plan: str
+    profile: str | None = None
+    result: ReadAnswer | None = None
+
+
+class RemoteExplanation:
+    """A plan as people read it; if it was run, what the run measured and its result."""
+
+    def __init__(self, answer: ExplainAnswer) -> None:
+        self.plan = answer.plan
+        self.profile = answer.profile
+        self.result = None if answer.result is None else RemoteResult(answer.result)
+
+    def text(self) -> str:
+        return self.plan if self.profile is None else f"{self.plan}\n\n{self.profile}"
+
+    def __str__(self) -> str:
+        return self.text()

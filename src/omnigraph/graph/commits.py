@@ -192,7 +192,7 @@ def _changed(table: TableState, rows: int, version: int, branch: str | None) -> 
     return msgspec.structs.replace(table, rows=rows, changed_version=version, changed_branch=branch)
 
 
-def require(actual: str, expected: str | None) -> None:
+def require(actual: str, expected: str | None, branch: str) -> None:
     """Refuse a conditional write whose branch has moved on."""
     if expected is not None and expected != actual:
-        raise PreconditionFailed(expected, actual)
+        raise PreconditionFailed(expected, actual, branch=branch)

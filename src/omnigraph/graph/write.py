@@ -63,7 +63,7 @@ class MutationWrite:
 
     def evaluate(self, head: Head) -> Evaluated | None:
         cut = head.cut
-        commit_log.require(cut.state.head, self.if_commit)
+        commit_log.require(cut.state.head, self.if_commit, self.target.name)
         query = self.compiled.mutation(self.source, self.name, cut.schema)
         self._query_name = query.name
         parameters = bind_parameters(query.parameters, self.params)

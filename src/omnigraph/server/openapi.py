@@ -71,12 +71,14 @@ _PARAMETERS: Final[dict[str, list[Json]]] = {
         {**_listing("property", {"type": "string"}, "Name of a Blob property"), "required": True},
         _listing("branch", {"type": "string"}, "Branch to read; main unless given"),
         _listing("snapshot", {"type": "string"}, "Commit to read, instead of a branch"),
+        _listing("at", {"type": "string"}, "Moment of the branch to read"),
     ],
     "mutate_if_graph_commit": [_CONDITION],
     "invoke_query_if_graph_commit": [_CONDITION],
 }
 _BODIES: Final = {
     "query": "QueryRequest",
+    "explain_query": "ExplainRequest",
     "read": "ReadRequest",
     "export": "ExportRequest",
     "mutate": "ChangeRequest",
@@ -97,6 +99,7 @@ _RESULTS: Final = {
     "whoami": "WhoamiOutput",
     "getSnapshot": "SnapshotOutput",
     "query": "ReadOutput",
+    "explain_query": "ExplainOutput",
     "read": "ReadOutput",
     "list_queries": "QueriesCatalogOutput",
     "invoke_query": "InvokeStoredQueryResponse",
@@ -129,7 +132,7 @@ _FAILURES: Final = {
     415: "The body is not declared as what it must be",
     416: "The range begins behind the end of the blob",
     422: "The body has another shape",
-    429: "The actor has too many writes under way",
+    429: "The actor has too many requests under way",
     500: "The server failed",
     503: "A graph does not answer",
 }
@@ -139,8 +142,10 @@ _QUERY_400: Final = (
 _CONFLICTS: Final = ("createBranch", "mergeBranches", "mutate", "change", *_INVOCATIONS, "mutate_if_graph_commit")
 _MORE_CONFLICTS: Final = ("load", "load_batch", "ingest", "applySchema", "deleteBranch", "previewMerge")
 _MISSING: Final = ("deleteBranch", "getCommit", *_INVOCATIONS)
+_BOUNDED_READS: Final = ("query", "explain_query", "read", "export")
 _TAGGED: Final = ("getSnapshot", "getSchema", "get_blob")
 _NAMED_IN_REQUEST: Final = (
+    "explain_query",
     "query",
     "read",
     "export",
@@ -279,7 +284,7 @@ def _statuses(route: Route, prefixed: bool) -> set[int]:
         found.add(404)
     if operation_id in ("mutate_if_graph_commit", "invoke_query_if_graph_commit"):
         found.add(412)
-    if route.gated:
+    if route.gated or operation_id in _BOUNDED_READS:
         found.add(429)
     return found
 

@@ -44,6 +44,8 @@ COMPONENTS: Final = (
     Component("CommitListOutput", commit.CommitListOutput, "commits"),
     Component("CommitOutput", commit.CommitInfo, "graph_commit_id,manifest_version,created_at"),
     Component("ErrorOutput", error.ErrorOutput, "error"),
+    Component("ExplainOutput", read.ExplainOutput, "plan"),
+    Component("ExplainRequest", request.ExplainRequest, "query"),
     Component("ExportRequest", request.ExportRequest),
     Component("GraphInfo", service.GraphInfo, "graph_id,uri"),
     Component("GraphListResponse", service.GraphListResponse, "graphs"),

@@ -18,6 +18,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/whoami", "whoami", "management", "Show who the caller is and what that actor may do", about.whoami),
     Route("GET", "/snapshot", "getSnapshot", "snapshots", "Show the tables of a branch", reading.snapshot),
     Route("POST", "/query", "query", "queries", "Run a read query", reading.query),
+    Route("POST", "/query/explain", "explain_query", "queries", "Show the plan of a read query", reading.explain),
     Route("POST", "/read", "read", "queries", "Run a read query (older spelling)", reading.read, successor="/query"),
     Route("POST", "/export", "export", "queries", "Export a branch as JSON lines", reading.export),
     Route("GET", "/queries", "list_queries", "queries", "List the stored queries", stored_queries.catalog),

@@ -29,6 +29,14 @@ class ReadOutput(Shape, frozen=True, gc=False):
     graph_commit_id: str | UnsetType = UNSET
 
 
+class ExplainOutput(Shape, frozen=True, gc=False):
+    """A plan as people read it; for a query that was run, what the run measured and its result."""
+
+    plan: str
+    profile: str | UnsetType = UNSET
+    result: ReadOutput | UnsetType = UNSET
+
+
 class ReadMetadata(Shape, frozen=True, gc=False):
     """The first line of a result in JSON lines."""
 

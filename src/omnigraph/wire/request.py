@@ -31,6 +31,18 @@ class QueryRequest(Shape, frozen=True, gc=False, omit_defaults=True):
     at: str | int | None = None
 
 
+class ExplainRequest(Shape, frozen=True, gc=False, omit_defaults=True):
+    """A read query whose plan is asked for; with ``profile`` it is run, and the result comes along."""
+
+    query: str
+    name: str | None = None
+    params: Params = None
+    branch: str | None = None
+    snapshot: str | None = None
+    at: str | int | None = None
+    profile: bool | None = None
+
+
 class ReadRequest(Shape, frozen=True, gc=False, omit_defaults=True):
     """A read query, as older programs write it."""
 

@@ -32,11 +32,11 @@ async def blob(call: Call) -> Answer | Stream:
     kind, type_name, row_id, name = [value or "" for value in values]
     if kind not in ("node", "edge"):
         raise bad_request("query parameter 'entity' must be 'node' or 'edge'")
-    snapshot = call.query("snapshot")
-    branch = await authorize_read(call, call.query("branch"), snapshot)
+    snapshot, at = call.query("snapshot"), call.query("at")
+    branch = await authorize_read(call, call.query("branch"), snapshot, at)
     find = call.served.graph.blob
     cell = await call.service.workers.read(
-        find, "node" if kind == "node" else "edge", type_name, row_id, name, branch=branch, snapshot=snapshot
+        find, "node" if kind == "node" else "edge", type_name, row_id, name, branch=branch, snapshot=snapshot, at=at
     )
     facts: tuple[Header, ...] = ((b"omnigraph-snapshot-id", cell.graph_commit_id.encode()),)
     if cell.uri is not None:

@@ -13,7 +13,7 @@ from omnigraph.errors import BadRequest, TypeCheckError
 from omnigraph.language import parse_queries, select_query
 from omnigraph.policy.action import ActionName
 from omnigraph.query import Result
-from omnigraph.server.answer import ARROW, Answer, Stream
+from omnigraph.server.answer import ARROW, Answer, Header, Stream
 from omnigraph.server.call import Call, branch_or_none
 from omnigraph.server.conditional import tagged
 from omnigraph.server.failure import bad_request
@@ -21,8 +21,8 @@ from omnigraph.server.workers import Workers
 from omnigraph.storage.record import MAIN
 from omnigraph.wire.commit import ORDERS, At, CommitListOutput
 from omnigraph.wire.encoding import compact
-from omnigraph.wire.read import ReadOutput, Target
-from omnigraph.wire.request import ExportRequest, QueryRequest, ReadRequest
+from omnigraph.wire.read import ExplainOutput, ReadOutput, Target
+from omnigraph.wire.request import ExplainRequest, ExportRequest, QueryRequest, ReadRequest
 from omnigraph.wire.write import SchemaOutput
 
 _GZIP_LEVEL: Final = 1
@@ -38,6 +38,34 @@ async def query(call: Call) -> Answer:
     except TypeCheckError:
         _refuse_mutation(asked.query, asked.name)
         raise
+
+
+async def explain(call: Call) -> Answer:
+    """``POST /query/explain``: the plan of a read, and with ``profile`` a run of it."""
+    asked = await call.decode(ExplainRequest)
+    branch = await authorize_read(call, asked.branch, asked.snapshot, asked.at)
+    graph = call.served.graph
+
+    def work() -> Answer:
+        found = graph.explain(
+            asked.query,
+            asked.params,
+            name=asked.name,
+            branch=branch,
+            snapshot=asked.snapshot,
+            at=asked.at,
+            profile=bool(asked.profile),
+        )
+        profile = UNSET if found.profile is None else str(found.profile)
+        result = UNSET if found.result is None else _output(found.result, tells_commit=True)
+        return Answer(compact(ExplainOutput(found.plan, profile, result)))
+
+    with call.service.admission.read_slot(call.actor):
+        try:
+            return await call.service.workers.read(work)
+        except TypeCheckError:
+            _refuse_mutation(asked.query, asked.name)
+            raise
 
 
 async def read(call: Call) -> Answer:
@@ -57,7 +85,7 @@ async def authorize_read(
     *,
     action: ActionName = "read",
 ) -> str | None:
-    """Ask for ``read`` on a branch, or on the branch of a snapshot; return the trimmed branch, none beside a snapshot."""
+    """Ask for ``action`` on a branch, or on the branch of a snapshot; return the trimmed branch, none beside a snapshot."""
     chosen = branch_or_none(branch)
     if chosen is not None and snapshot is not None:
         raise BadRequest("request may specify branch or snapshot, not both")
@@ -95,7 +123,11 @@ async def run_query(
 
 
 def _json(result: Result, *, tells_commit: bool) -> Answer:
-    output = ReadOutput(
+    return Answer(compact(_output(result, tells_commit=tells_commit)))
+
+
+def _output(result: Result, *, tells_commit: bool) -> ReadOutput:
+    return ReadOutput(
         query_name=result.query_name,
         target=Target(result.branch, result.snapshot),
         row_count=len(result),
@@ -103,7 +135,6 @@ def _json(result: Result, *, tells_commit: bool) -> Answer:
         rows=result.rows(),
         graph_commit_id=(result.graph_commit_id or UNSET) if tells_commit else UNSET,
     )
-    return Answer(compact(output))
 
 
 def _arrow(result: Result) -> Answer:
@@ -168,10 +199,13 @@ async def export(call: Call) -> Stream:
         slot.close()
         raise
     chunks = _chunks(workers, rows, first, slot)
+    facts: tuple[Header, ...] = ((b"vary", b"Accept-Encoding"),)
+    if asked.snapshot is not None or asked.at is not None:  # so that a client can tell a server that knows these members
+        named = asked.snapshot or ""
+        facts = (*facts, (b"omnigraph-snapshot-id", named.encode() if named.isascii() and named.isalnum() else b"at"))
     if _takes_gzip(call.header(b"accept-encoding")):
-        encoded = ((b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding"))
-        return Stream(_compressed(workers, chunks), headers=encoded)
-    return Stream(chunks, headers=((b"vary", b"Accept-Encoding"),))
+        return Stream(_compressed(workers, chunks), headers=((b"content-encoding", b"gzip"), *facts))
+    return Stream(chunks, headers=facts)
 
 
 async def _chunks(workers: Workers, rows: Iterator[bytes], chunk: bytes, slot: ExitStack) -> AsyncIterator[bytes]:

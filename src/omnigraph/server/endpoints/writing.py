@@ -6,13 +6,12 @@ from typing import Any
 
 import msgspec
 
-from omnigraph.errors import BadRequest, InvalidSetting, NotFound, PreconditionFailed
+from omnigraph.errors import BadRequest, InvalidSetting, NotFound
 from omnigraph.language import compile_schema
 from omnigraph.server.answer import Answer
 from omnigraph.server.call import Call, branch_or_main, branch_or_none
-from omnigraph.server.failure import Refusal, bad_request
+from omnigraph.server.failure import bad_request
 from omnigraph.wire.encoding import compact
-from omnigraph.wire.error import ErrorOutput, PreconditionFailureInfo
 from omnigraph.wire.request import ChangeRequest, IngestRequest, SchemaApplyRequest
 from omnigraph.wire.write import LOAD_MODES, BatchLoadOutput, IngestOutput, LoadMode, MutateOutput
 
@@ -50,12 +49,9 @@ async def run_mutation(
     """Take a place for a mutation that is allowed, and run it."""
     size_bytes = len(source.encode()) + (0 if params is None else len(msgspec.json.encode(params)))
     with call.service.admission.slot(call.actor, size_bytes):
-        try:
-            output = await call.served.committer.mutate(
-                source, params, name=name, branch=branch, actor=call.actor, if_commit=if_commit
-            )
-        except PreconditionFailed as error:
-            raise _lost(branch, error) from None
+        output = await call.served.committer.mutate(
+            source, params, name=name, branch=branch, actor=call.actor, if_commit=if_commit
+        )
     call.wrote(branch, output.commit)
     return output
 
@@ -76,28 +72,6 @@ def required_condition(call: Call) -> str:
     if len(values) > 1 or not text or text == "*" or text.startswith(('"', "W/")) or "," in text:
         raise bad_request(f"{_IF_COMMIT} must be one commit id, unquoted")
     return text
-
-
-def _lost(branch: str, error: PreconditionFailed) -> PreconditionLost:
-    return PreconditionLost(
-        f"precondition failed on branch '{branch}': expected head '{error.expected}' "
-        f"but current is {error.actual if error.actual is not None else '<absent>'}",
-        error,
-    )
-
-
-class PreconditionLost(Refusal):
-    """A conditional write whose branch has moved on: a 412 without a code."""
-
-    def __init__(self, message: str, error: PreconditionFailed) -> None:
-        super().__init__(412, "conflict", message)
-        self._expected = error.expected
-        self._actual = error.actual
-
-    def answer(self) -> Answer:
-        actual = msgspec.UNSET if self._actual is None else self._actual
-        failure = PreconditionFailureInfo(self._expected, actual)
-        return Answer(compact(ErrorOutput(self.message, precondition_failure=failure)), self.status)
 
 
 async def load(call: Call) -> Answer:
