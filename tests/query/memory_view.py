@@ -65,6 +65,10 @@ class MemoryColumn:
         test = _OPERATORS[operator]
         return np.array([cell is not None and value is not None and test(cell, value) for cell in cells], np.bool_)
 
+    def among(self, values, ordinals: np.ndarray | None = None, *, negated: bool = False) -> np.ndarray:
+        cells = self._values if ordinals is None else self.values(ordinals)
+        return np.array([cell is not None and (cell in values) is not negated for cell in cells], np.bool_)
+
 
 def to_array(values: list[Any], type_: pa.DataType) -> pa.Array:
     if pa.types.is_date32(type_):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import NoReturn
 
 from omnigraph.errors import BadRequest
@@ -108,7 +109,9 @@ def _bind(name: str, type_: PropertyType, item: object) -> Value:
     if type_.is_list:
         if not isinstance(item, (list, tuple)):
             _refuse(name, f"expected array for [{type_.scalar.value}]")
-        return tuple(bind(name, element) for element in item)
+        whole = _WHOLE_LISTS.get(type_.scalar)
+        elements = None if whole is None else whole(item)
+        return tuple([bind(name, element) for element in item]) if elements is None else elements
     return bind(name, item)
 
 
@@ -247,6 +250,44 @@ def _vector(name: str, type_: PropertyType, item: object) -> tuple[float, ...]:
             _refuse(name, "vector element is not numeric")
     return tuple(_finite(name, element) for element in item)
 
+
+# --- lists as wholes ---------------------------------------------------------------------------------------------------
+#
+# A list of thousands is judged a few times faster by functions that loop in C. They answer None for whatever is not plain;
+# the way of one element after the other then decides, and names the fault.
+
+
+def _whole_texts(items: Sequence[object]) -> tuple[Value, ...] | None:
+    try:
+        "".join(items).encode()  # type: ignore[arg-type]
+    except (TypeError, UnicodeEncodeError):
+        return None
+    return tuple(items)  # type: ignore[arg-type]
+
+
+def _whole_integers(low: int, high: int) -> Callable[[Sequence[object]], tuple[Value, ...] | None]:
+    def whole(items: Sequence[object]) -> tuple[Value, ...] | None:
+        if set(map(type, items)) != {int} or min(items) < low or max(items) > high:  # type: ignore[type-var, operator]
+            return None
+        return tuple(items)  # type: ignore[arg-type]
+
+    return whole
+
+
+def _whole_floats(items: Sequence[object]) -> tuple[Value, ...] | None:
+    if set(map(type, items)) != {float} or not all(map(isfinite, items)):  # type: ignore[arg-type]
+        return None
+    return tuple(items)  # type: ignore[arg-type]
+
+
+_WHOLE_LISTS: dict[Scalar, Callable[[Sequence[object]], tuple[Value, ...] | None]] = {
+    Scalar.STRING: _whole_texts,
+    Scalar.I32: _whole_integers(_I32_MIN, _I32_MAX),
+    Scalar.I64: _whole_integers(limits.INTEGER_MIN, limits.INTEGER_MAX),
+    Scalar.U32: _whole_integers(0, _U32_MAX),
+    Scalar.U64: _whole_integers(0, limits.INTEGER_MAX),
+    Scalar.F64: _whole_floats,
+}
 
 _BINDERS: dict[Scalar, Callable[[str, object], Value]] = {
     Scalar.STRING: _bind_string,

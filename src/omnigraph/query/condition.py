@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from omnigraph.language.catalog import Scalar
 from omnigraph.language.checked import (
     And,
     Compare,
@@ -26,6 +27,7 @@ from omnigraph.language.checked import (
     PropertyRef,
     StartsWith,
     TextCondition,
+    Value,
 )
 from omnigraph.query import search
 from omnigraph.query.comparison import compare_vectors
@@ -78,10 +80,26 @@ def _starts_with(condition: StartsWith, frame: Frame, context: Context) -> Mask:
 
 
 def _in(condition: In, frame: Frame, context: Context) -> Mask:
+    operand = condition.operand
+    if (
+        isinstance(operand, PropertyRef)
+        and operand.type.scalar is Scalar.STRING
+        and not operand.type.is_list
+        and isinstance(condition.container, Constant | ParameterRef)
+    ):
+        return _among(operand, context.value(condition.container), condition.negated, frame, context)
     item = evaluate(condition.operand, frame, context)
     container = evaluate(condition.container, frame, context)
     found, known = contained(item, container, frame.width)
     return known & ~found if condition.negated else found
+
+
+def _among(operand: PropertyRef, values: Value, negated: bool, frame: Frame, context: Context) -> Mask:
+    """Look the texts of a column up in one list; a null list makes nothing true."""
+    if not isinstance(values, tuple):
+        return np.zeros(frame.width, np.bool_)
+    column = context.table(operand.variable).column(operand.property_name)
+    return column.among(values, frame.select(operand.variable), negated=negated)
 
 
 def _is_null(condition: IsNull, frame: Frame, context: Context) -> Mask:

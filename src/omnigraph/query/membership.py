@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import structs
@@ -13,6 +14,9 @@ from msgspec import structs
 from omnigraph.query.comparison import compare_vectors
 from omnigraph.query.vectors import Arrayed, Fixed, Repeated, Vector, from_array
 from omnigraph.storage.view import Mask, Numbers
+
+_FEW_ELEMENTS = 16
+_TABLE_SHARE = 4  # a table that is so many times longer than the numbers costs less than hashing them
 
 
 def contained(item: Vector, container: Vector, rows: int) -> tuple[Mask, Mask]:
@@ -48,19 +52,49 @@ def _in_constant(item: Vector, elements: tuple[Any, ...], rows: int) -> Mask:
     return mask
 
 
-def _number_in(values: Numbers, elements: Iterable[Any]) -> Mask:
+def _number_in(values: Numbers, elements: Sequence[Any]) -> Mask:
     """Test numbers by mathematical value: elements that the values' type cannot hold equal none of them."""
     kind = values.dtype.kind
-    if kind == "f":
-        wide = values.astype(np.float64)
-        exact = [float(element) for element in elements if _fits_double(element)]
-        return np.isin(wide, np.array(exact, np.float64))
     if kind == "b":
-        return np.isin(values, np.array(list(elements), np.bool_))
-    bounds = np.iinfo(values.dtype)
-    whole = [int(element) for element in elements if element == element and abs(element) != np.inf and int(element) == element]
-    inside = [element for element in whole if bounds.min <= element <= bounds.max]
-    return np.isin(values, np.array(inside, values.dtype))
+        return np.isin(values, np.array(elements, np.bool_))
+    if kind == "f":
+        return _floats_in(values.astype(np.float64), elements)
+    sought = _integers(elements, values.dtype)
+    if len(sought) == 0:
+        return np.zeros(len(values), np.bool_)
+    span = int(sought.max()) - int(sought.min())
+    if len(sought) < _FEW_ELEMENTS or span < _TABLE_SHARE * (len(values) + len(sought)):
+        return np.isin(values, sought)  # by a loop over the elements, or a table of the span
+    return _hashed_in(values, sought)
+
+
+def _floats_in(values: npt.NDArray[np.float64], elements: Sequence[Any]) -> Mask:
+    if set(map(type, elements)) != {float}:
+        elements = [element for element in elements if _fits_double(element)]
+    sought = np.array(elements, np.float64)
+    sought = sought[sought == sought]
+    if len(sought) < _FEW_ELEMENTS:
+        return np.isin(values, sought)
+    return _hashed_in(values + 0.0, sought + 0.0)  # a hash tells -0.0 from 0.0
+
+
+def _hashed_in(values: Numbers, sought: Numbers) -> Mask:
+    found: Mask = pc.is_in(pa.array(values), value_set=pa.array(sought)).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _integers(elements: Sequence[Any], dtype: np.dtype[Any]) -> Numbers:
+    """Return the elements that an integer type holds."""
+    bounds = np.iinfo(dtype)
+    if set(map(type, elements)) != {int}:
+        elements = [int(element) for element in elements if _is_whole(element)]
+    if elements and (min(elements) < bounds.min or max(elements) > bounds.max):
+        elements = [element for element in elements if bounds.min <= element <= bounds.max]
+    return np.array(elements, dtype)
+
+
+def _is_whole(number: int | float) -> bool:
+    return isinstance(number, int) or number.is_integer()
 
 
 def _fits_double(number: int | float) -> bool:

@@ -34,7 +34,7 @@ from omnigraph.query.plan import Plan
 from omnigraph.query.planning.arrange import arrange_match
 from omnigraph.query.planning.liveness import settle
 from omnigraph.query.planning.outputs import choose_output
-from omnigraph.query.planning.pattern import take_apart, visible
+from omnigraph.query.planning.pattern import visible
 from omnigraph.query.planning.shortcuts import find_point_read, find_shortcut
 from omnigraph.query.shortcut import PointRead, Shortcut
 
@@ -89,9 +89,7 @@ def decide_output(draft: Draft) -> Draft:
 
 def order_steps(draft: Draft) -> Draft:
     """Put the steps of the match in order."""
-    block = draft.query.block
-    scope = take_apart(block, draft.catalog, Scope({}), frozenset()).scope
-    steps = arrange_match(block, draft.catalog)
+    steps, scope = arrange_match(draft.query.block, draft.catalog)
     return structs.replace(draft, scope=scope, steps=tuple(steps))
 
 

@@ -7,7 +7,7 @@ pick. With an empty tail the base answers alone.
 from __future__ import annotations
 
 import operator as operators
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast
 
 import numpy as np
@@ -28,6 +28,7 @@ from omnigraph.storage.columns import (
     number_array,
     number_cells,
     number_dtype,
+    validity,
 )
 from omnigraph.storage.comparison import UFUNCS, compare_numbers
 from omnigraph.storage.image import PartName
@@ -43,11 +44,12 @@ from omnigraph.storage.part import Part
 from omnigraph.storage.view import Mask, Numbers, Ordinals
 
 if TYPE_CHECKING:
-    from omnigraph.storage.dictionary import StringDictionary
+    from omnigraph.storage.dictionary import StringDictionary, StringPlaces
     from omnigraph.storage.table_view import StoredView
 
 _FEW = 32  # up to so many rows a loop over single strings beats Arrow
 _SCANS_BEFORE_DICTIONARY = 3
+_SCANS_BEFORE_PLACES = 8
 _ARROW: dict[CompareOperator, Callable[..., Any]] = {  # Any: Arrow has no types here
     "=": pc.equal,
     "!=": pc.not_equal,
@@ -160,6 +162,9 @@ class _ColumnView:
     def compare(self, operator: CompareOperator, value: Value, ordinals: Ordinals | None = None) -> Mask:
         raise TypeError(f"a {self.type} column is not compared")
 
+    def among(self, values: Sequence[Value], ordinals: Ordinals | None = None, *, negated: bool = False) -> Mask:
+        raise TypeError(f"a {self.type} column is not looked up in lists")
+
 
 class NumberColumnView(_ColumnView):
     """Numbers, Bool, Date and DateTime."""
@@ -270,6 +275,33 @@ class StringColumnView(_ColumnView):
             result[overlay.ordinals] = self.compare_tail(dictionary, operator, value)
         return result
 
+    def among(self, values: Sequence[Value], ordinals: Ordinals | None = None, *, negated: bool = False) -> Mask:
+        strings = cast(Sequence[str], values)
+        if ordinals is not None:
+            return _strings_among(self.take(ordinals), strings, negated)
+        overlay = self._overlay
+        places = self._places()
+        if places is None:
+            base = _strings_among(self.base().array, strings, negated)
+        else:
+            base = places.among(strings, negated=negated)
+        if overlay.length == 0:
+            return base
+        result = np.zeros(overlay.slots, np.bool_)
+        result[: self._image.slots] = base
+        written, sought = self.tail().values(overlay.length), frozenset(strings)
+        holds = [string is not None and (string in sought) is not negated for string in written]
+        result[overlay.ordinals] = holds
+        return result
+
+    def _places(self) -> StringPlaces | None:
+        """Return what finds strings by value, when it is there or when it pays: building it costs as much as many scans."""
+        part = "places", self.stored
+        found: StringPlaces | None = self._image.warm(part)
+        if found is None and self._image.scans(part) > _SCANS_BEFORE_PLACES:
+            found = cast("StringPlaces", self._image.places(self.stored, self.type))
+        return found
+
     def _dictionary(self) -> StringDictionary | None:
         """Return the dictionary when it is there or when it pays: a scan of the strings costs a tenth of building it."""
         part = "dictionary", self.stored
@@ -339,6 +371,15 @@ def column_view(table: StoredView, stored: str, type_: pa.DataType) -> ColumnVie
     if is_vector(type_):
         return VectorColumnView(table, stored, type_)
     return ListColumnView(table, stored, type_)
+
+
+def _strings_among(array: pa.Array, strings: Sequence[str], negated: bool) -> Mask:
+    found: Mask = pc.is_in(array, value_set=pa.array(strings, array.type)).to_numpy(zero_copy_only=False)
+    valid = validity(array)
+    if negated:
+        found = ~found
+        return found if valid is None else found & valid
+    return found
 
 
 def _compare_ranks(dictionary: StringDictionary, operator: CompareOperator, value: str, out: Mask) -> None:

@@ -6,6 +6,8 @@ strings. Arrow sorts strings bytewise, Python by code point; for UTF-8 the two o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -15,7 +17,7 @@ from omnigraph.language.checked import Value
 from omnigraph.storage.columns import StringCells
 from omnigraph.storage.comparison import carried_over
 from omnigraph.storage.keys import KeyIndex, key_index
-from omnigraph.storage.view import Numbers, Ordinals
+from omnigraph.storage.view import Mask, Numbers, Ordinals
 
 _MEMO_MAX = 1024
 NOTHING: Ordinals = np.empty(0, np.int32)
@@ -70,6 +72,7 @@ class StringPlaces:
         self._index: KeyIndex = key_index(dictionary.strings)
         order = np.argsort(dictionary.ranks, kind="stable").astype(np.int32)
         counts = np.bincount(dictionary.ranks + 1, minlength=len(dictionary) + 1)
+        self._ranks = dictionary.ranks
         self._starts = np.cumsum(counts)  # nulls, of rank -1, come first
         self._order: Ordinals = order
         self.size_bytes = self._index.size_bytes + self._order.nbytes + self._starts.nbytes
@@ -81,6 +84,16 @@ class StringPlaces:
         if rank < 0:
             return NOTHING
         return self._order[self._starts.item(rank) : self._starts.item(rank + 1)]
+
+    def among(self, strings: Sequence[str], *, negated: bool) -> Mask:
+        """Say of every slot whether its string is one of some, or one but none of them."""
+        chosen = np.zeros(len(self._starts), np.bool_)  # by rank, null the last
+        ranks = self._index.find_many(strings)
+        chosen[ranks[ranks >= 0]] = True
+        if negated:
+            np.logical_not(chosen, out=chosen)
+            chosen[-1] = False
+        return chosen.take(self._ranks)
 
 
 class NumberPlaces:

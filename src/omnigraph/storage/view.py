@@ -64,6 +64,12 @@ class Column(Protocol):
         Numbers compare by mathematical value whatever the two types are (a float never equals an integer it only rounds to).
         """
 
+    def among(self, values: Sequence[Value], ordinals: Ordinals | None = None, *, negated: bool = False) -> Mask:
+        """Say which cells equal one of some values, or (``negated``) none of them: of every slot or of the given ordinals.
+
+        String columns and strings only. Null cells, and ordinals of -1, give False either way.
+        """
+
 
 class TableView(Protocol):
     """All rows of one node type at one snapshot."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from omnigraph.language.catalog import PropertyType
+from omnigraph.language.catalog import PropertyType, Scalar
 from omnigraph.language.checked import Constant, ParameterRef, Value
 from omnigraph.language.identity import composite_id, key_text
 from omnigraph.query.context import Context, Operand, operand_value
@@ -91,8 +91,11 @@ class FindKeys(Step, frozen=True):
         values = context.value(self.operand)
         if not isinstance(values, tuple):
             return Frame(0, {})
-        texts = {member_text(value, self.type) for value in values} - {None}
-        ordinals = np.sort(context.table(self.variable).ordinals([text for text in texts if text is not None]))
+        if self.type.scalar is Scalar.STRING:
+            texts = {value for value in values if isinstance(value, str)}
+        else:
+            texts = {text for text in [member_text(value, self.type) for value in values] if text is not None}
+        ordinals = np.sort(context.table(self.variable).ordinals(list(texts)))
         found = ordinals[np.searchsorted(ordinals, 0) :]
         return Frame(len(found), {self.variable: found})
 

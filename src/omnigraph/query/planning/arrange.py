@@ -28,14 +28,10 @@ from omnigraph.query.planning.pattern import Link, Pattern, take_apart
 _FANOUT = 10.0
 
 
-def arrange_match(block: Block, catalog: Catalog) -> list[Step]:
-    """Return the steps that find the rows of a whole match."""
-    return _Arranger(take_apart(block, catalog, Scope({}), frozenset()), catalog, starts=True).arranged()
-
-
-def _arrange_inner(block: Block, catalog: Catalog, outer: Scope, bound: frozenset[str]) -> list[Step]:
-    """Return the steps that extend rows of the variables ``bound`` by the solutions of a block."""
-    return _Arranger(take_apart(block, catalog, outer, bound), catalog, starts=False).arranged()
+def arrange_match(block: Block, catalog: Catalog) -> tuple[list[Step], Scope]:
+    """Return the steps that find the rows of a whole match, and the scope they run in."""
+    pattern = take_apart(block, catalog, Scope({}), frozenset())
+    return _Arranger(pattern, catalog, starts=True).arranged(), pattern.scope
 
 
 class _Arranger:
@@ -225,36 +221,35 @@ class _Arranger:
 
     def _exclusion(self, block: Block, outer: frozenset[str]) -> Exclude:
         scope = self._pattern.scope
-        steps = _arrange_inner(block, self._catalog, scope, outer)
+        pattern = take_apart(block, self._catalog, scope, outer)
+        steps = _Arranger(pattern, self._catalog, starts=False).arranged()
         names = tuple(sorted(outer))
         by_row = len(names) != 1 or names[0] in scope.optional
         key = ROW if by_row else names[0]
         needed = frozenset({key})
-        backward = None if by_row else self._backward(block, names[0])
+        backward = None if by_row else self._backward(pattern, names[0])
         return Exclude(
             steps=settle(steps, needed, "set"),
             outer=names,
-            scope=_inner_scope(block, self._catalog, scope),
+            scope=pattern.scope,
             by_row=by_row,
             backward=None if backward is None else settle(backward, needed, "set"),
         )
 
-    def _backward(self, block: Block, outer: str) -> list[Step] | None:
+    def _backward(self, pattern: Pattern, outer: str) -> list[Step] | None:
         """Arrange a negated block as a match of its own, if that does not start at its outer variable."""
-        pattern = take_apart(block, self._catalog, self._pattern.scope, frozenset())
         if not pattern.links or not pattern.conditions:
             return None
-        pattern = structs.replace(pattern, nodes=(*pattern.nodes, outer))
+        pattern = structs.replace(pattern, bound=frozenset(), nodes=(*pattern.nodes, outer))
         steps = _Arranger(pattern, self._catalog, starts=True).arranged()
         return None if outer in steps[0].binds() else steps
 
     def _attach(self, block: Block) -> None:
-        scope = self._pattern.scope
         outer = outer_variables(block)
-        steps = _arrange_inner(block, self._catalog, scope, outer)
+        pattern = take_apart(block, self._catalog, self._pattern.scope, outer)
+        steps = _Arranger(pattern, self._catalog, starts=False).arranged()
         names = tuple(variable.name for variable in visible_variables(block))
-        inner_scope = _inner_scope(block, self._catalog, scope)
-        self._steps.append(Attach(tuple(steps), tuple(sorted(outer)), inner_scope, names))
+        self._steps.append(Attach(tuple(steps), tuple(sorted(outer)), pattern.scope, names))
         self._bound.update(names)
 
     # --- looking things up ---
@@ -277,7 +272,3 @@ def _single(edge: EdgeType, reverse: bool) -> bool:
 def _is_simple(block: Block) -> bool:
     """Say whether a block only looks at the neighbours of one node."""
     return len(block.clauses) == 1 and isinstance(block.clauses[0], Traversal)
-
-
-def _inner_scope(block: Block, catalog: Catalog, outer: Scope) -> Scope:
-    return take_apart(block, catalog, outer, frozenset()).scope

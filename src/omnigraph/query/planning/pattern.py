@@ -83,16 +83,23 @@ def take_apart(block: Block, catalog: Catalog, outer: Scope, bound: frozenset[st
                     types[link.walk.edge_variable] = ("edge", clause.edge)
                 links.append(link)
     own_optional = scope.optional & optional_names(block)
-    ready = [condition for condition in conditions if not condition_variables(condition) & own_optional]
+    ready, late, fallible = [], [], []
+    for condition in conditions:
+        if own_optional and condition_variables(condition) & own_optional:
+            late.append(condition)
+        elif can_fail(condition):
+            fallible.append(condition)
+        else:
+            ready.append(condition)
     return Pattern(
         scope=Scope(types, scope.optional),
         bound=bound,
         nodes=tuple(variable.name for variable in block.variables if variable.kind == "node"),
         links=tuple(links),
-        conditions=tuple(condition for condition in ready if not can_fail(condition)),
-        fallible=tuple(condition for condition in ready if can_fail(condition)),
+        conditions=tuple(ready),
+        fallible=tuple(fallible),
         optionals=tuple(clause.block for clause in block.clauses if isinstance(clause, Optional)),
-        late=tuple(condition for condition in conditions if condition not in ready),
+        late=tuple(late),
         negations=tuple(clause.block for clause in block.clauses if isinstance(clause, Negation)),
     )
 
