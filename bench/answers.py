@@ -79,6 +79,17 @@ class Answers:
         out = np.bincount(self.graph.knows_src, minlength=self.graph.size.persons)
         return [self.graph.person_keys[p] for p in np.flatnonzero(out == 0)]
 
+    def named(self, names: list[str]) -> int:
+        """Count the persons with one of some names."""
+        wanted = set(names)
+        return sum(name in wanted for name in self.graph.names)
+
+    def written(self) -> tuple[int, int]:
+        """Count the rows of all persons with what they wrote, if anything, and the documents among them."""
+        documents = self.graph.size.documents
+        authors = len(np.unique(self.graph.authors))
+        return documents + self.graph.size.persons - authors, documents
+
     @cached_property
     def document_frequencies(self) -> NDArray[np.int64]:
         """In how many documents each word stands, by its place in the vocabulary."""

@@ -15,7 +15,7 @@ from bench.answers import Answers
 from bench.generator import BUILD, CITIES, SEED, Graph, Size, unit_vectors
 from bench.generator import VERSION as GENERATED
 
-VERSION = 2
+VERSION = 3
 """Part of the stored workload's mark: raise it whenever the parameters or the answers change."""
 
 CASES = 200
@@ -23,6 +23,7 @@ CASES = 200
 
 BATCHES = 12
 BATCH_ROWS = 1_000
+LISTED = 10_000
 INSERTS = 2_000
 TOP = 10
 COMMON_SHARE = 0.05
@@ -80,6 +81,10 @@ ROWS = (
     Row("scan", "scan with range filter, order, top 20", "read", 0.4, check="ordered"),
     Row("group", "group-by over an edge, top 10", "read", 4.0, check="ordered"),
     Row("loners", "anti-join: persons who know nobody", "read", 0.4, check="set"),
+    Row("listed", "filter by a list of 10,000 values", "read", 3.0),
+    Row("page", "20 rows behind the first half, in order", "read", 12.0, check="ordered"),
+    Row("optional", "optional match for every person", "read", 10.0, check="ordered"),
+    Row("compile", "check and plan 30 lines, nothing cached", "read", 1.5),
     Row("bm25", "BM25 top 10, three words", "read", 0.8, check="quality", quality_min=1.0),
     Row("vector", "vector top 10", "read", 2.5, check="quality", quality_min=1.0),
     Row("hybrid", "hybrid RRF, then 1 hop", "read", 4.0, check="quality", quality_min=1.0),
@@ -175,8 +180,27 @@ def _cases(graph: Graph, rng: np.random.Generator, starts: list[int]) -> dict[st
         "scan": [Case((low, low + 19), [(key,) for key in answers.top_scores(low, low + 19, 20)]) for low in lows],
         "group": [Case((), answers.popular_cities(TOP))],
         "loners": [Case((), [(key,) for key in answers.loners()])],
+        "optional": [Case((), [answers.written()])],
+        "compile": [Case((), True)],
     }
+    cases |= _wide(graph, answers)
     return cases | {"hop2_written": cases["hop2"]} | _searches(graph, rng, answers)
+
+
+def _wide(graph: Graph, answers: Answers) -> dict[str, list[Case]]:
+    """Draw lists of names, a tenth of them nobody's, and pages far behind."""
+    rng = np.random.default_rng([SEED, 2])
+    persons = graph.size.persons
+    lists = []
+    for _ in range(10):
+        known = rng.choice(persons, min(LISTED * 9 // 10, persons // 2), replace=False)
+        lists.append([graph.names[p] for p in known] + [f"Nobody {number}" for number in range(LISTED - len(known))])
+    starts = [persons // 2 + 20 * page for page in range(10)]
+    ranked = [(key,) for key in answers.top_scores(0, 200, starts[-1] + 20)]
+    return {
+        "listed": [Case((names,), answers.named(names)) for names in lists],
+        "page": [Case((start,), ranked[start : start + 20]) for start in starts],
+    }
 
 
 def _searches(graph: Graph, rng: np.random.Generator, answers: Answers) -> dict[str, list[Case]]:

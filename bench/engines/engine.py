@@ -66,6 +66,22 @@ class Engine:
         """Give the keys of all persons who know nobody."""
         raise NotMeasuredError
 
+    def listed(self, names: list[str]) -> int:
+        """Count the persons with one of thousands of names."""
+        raise NotMeasuredError
+
+    def page(self, start: int) -> Rows:
+        """Give the keys of 20 persons by score, best first, after leaving out as many as `start` says."""
+        raise NotMeasuredError
+
+    def optional(self) -> Rows:
+        """Give the number of rows of all persons with what they wrote, if anything, and of documents in them."""
+        raise NotMeasuredError
+
+    def compile(self) -> bool:
+        """Check and plan a query of some thirty lines from its text, with nothing cached."""
+        raise NotMeasuredError
+
     def bm25(self, text: str) -> Rows:
         """Give the slugs of the ten best documents."""
         raise NotMeasuredError

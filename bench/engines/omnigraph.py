@@ -8,6 +8,8 @@ from typing import Any
 
 import omnigraph
 from bench.engines.engine import Engine, Person, Rows
+from omnigraph.language import check_read, parse_queries
+from omnigraph.query import plan_read
 
 POINT = """query point($key: String) {
     match { $p: Person { key: $key } }
@@ -44,6 +46,53 @@ GROUP = """query popular() {
 LONERS = """query loners() {
     match { $p: Person  not { $p knows $_ } }
     return { $p.key }
+}"""
+LISTED = """query listed($names: [String]) {
+    match { $p: Person  $p.name in $names }
+    return { count(*) as n }
+}"""
+PAGE = """query page($start: I64) {
+    match { $p: Person }
+    return { $p.key }
+    order { $p.score desc }
+    limit 20 offset $start
+}"""
+OPTIONAL = """query optional_match() {
+    match { $p: Person  optional { $p wrote $d } }
+    return { count(*) as n, count($d) as documents }
+}"""
+WIDE = """query wide($city: String, $cities: [String], $low: I32, $high: I32, $since: I32, $page: I64) {
+    match {
+        $p: Person { city: $city }
+        $p.age >= $low
+        $p.age <= $high
+        $p.score > 0.5 or $p.joined is null
+        not ($p.name = "closed" and $p.score <= 0)
+        $p $k:knows $f
+        $k.since >= $since
+        $f.city in $cities
+        $f knows{1,2} $g
+        $g.age > 30
+        not { $g wrote $_ }
+        not {
+            $f knows $h
+            $h.city = $p.city
+        }
+        optional {
+            $f wrote $d
+            $d.title is not null
+            optional { $e wrote $d  $e.age < 99 }
+        }
+    }
+    return {
+        $p.key,
+        $p.name as name,
+        count(distinct $g) as reached,
+        count($d) as documents,
+        sum($k.since * 2 + 1) - min($f.age) as total
+    }
+    order { total desc, $p.key }
+    limit 20 offset $page
 }"""
 BM25 = """query bm25($text: String) {
     match { $d: Document }
@@ -119,6 +168,21 @@ class Omnigraph(Engine):
 
     def loners(self) -> Rows:
         return self._rows(LONERS)
+
+    def listed(self, names: list[str]) -> int:
+        (row,) = self._rows(LISTED, names=names)
+        count: int = row["n"]
+        return count
+
+    def page(self, start: int) -> Rows:
+        return self._rows(PAGE, start=start)
+
+    def optional(self) -> Rows:
+        return self._rows(OPTIONAL)
+
+    def compile(self) -> bool:
+        query = check_read(self.graph.catalog, parse_queries(WIDE).queries[0])
+        return len(plan_read(query, self.graph.catalog).columns) == 5
 
     def bm25(self, text: str) -> Rows:
         return self._rows(BM25, text=text)

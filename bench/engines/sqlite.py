@@ -6,6 +6,7 @@ as long). There is no vector search: this Python's sqlite3 is built without exte
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from array import array
 from pathlib import Path
@@ -44,6 +45,9 @@ SCAN = "SELECT key FROM person WHERE age BETWEEN ? AND ? ORDER BY score DESC LIM
 GROUP = """SELECT p.city, sum(n) AS n FROM (SELECT dst, count(*) AS n FROM knows GROUP BY dst) k
     JOIN person p ON p.id = k.dst GROUP BY p.city ORDER BY n DESC, p.city LIMIT 10"""
 LONERS = "SELECT key FROM person WHERE id NOT IN (SELECT src FROM knows)"
+LISTED = "SELECT count(*) FROM person WHERE name IN (SELECT value FROM json_each(?))"
+PAGE = "SELECT key FROM person ORDER BY score DESC LIMIT 20 OFFSET ?"
+OPTIONAL = "SELECT count(*), count(dst) FROM person LEFT JOIN wrote ON src = id"
 BM25 = """SELECT d.slug FROM (SELECT rowid, rank FROM words WHERE words MATCH ? ORDER BY rank LIMIT 10) w
     JOIN document d ON d.id = w.rowid ORDER BY w.rank"""
 INSERT_DOCUMENT = "INSERT INTO document (slug, title, body, embedding) VALUES (?, ?, ?, ?)"
@@ -157,6 +161,15 @@ class SQLite(Engine):
 
     def loners(self) -> Rows:
         return self.database.execute(LONERS).fetchall()
+
+    def listed(self, names: list[str]) -> int:
+        return self._count(LISTED, json.dumps(names))
+
+    def page(self, start: int) -> Rows:
+        return self.database.execute(PAGE, (start,)).fetchall()
+
+    def optional(self) -> Rows:
+        return self.database.execute(OPTIONAL).fetchall()
 
     def bm25(self, text: str) -> Rows:
         return self.database.execute(BM25, (" OR ".join(text.split()),)).fetchall()
