@@ -40,8 +40,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 # -- use
 
 .PHONY: demo
-demo: $(INSTALLED)  ## build a graph of the Python packages installed here and ask it five questions
+demo: $(INSTALLED)  ## build a graph of the Python packages installed here, ask it five questions, serve it until Ctrl-C
 	@$(BIN)/python demo/build.py
+	@$(BIN)/python demo/serve.py
 
 # -- development
 

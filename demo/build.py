@@ -78,7 +78,7 @@ SPDX = {
 
 def main() -> int:
     began = time.perf_counter()
-    program = _program()
+    omnigraph_program = program("omnigraph")
     shutil.rmtree(BUILD, ignore_errors=True)
     BUILD.mkdir()
 
@@ -87,10 +87,10 @@ def main() -> int:
     say(f"{count} records in {shown(RECORDS)}, made from the metadata of {len(installed())} packages")
 
     step(f"Create a graph with the schema {shown(SCHEMA)}")
-    command(program, "init", "--schema", shown(SCHEMA), shown(GRAPH))
+    command(omnigraph_program, "init", "--schema", shown(SCHEMA), shown(GRAPH))
     with omnigraph.init(str(GRAPH), SCHEMA.read_text(encoding="utf-8")) as graph:
         step("Load the records, as one commit")
-        command(program, "load", "--data", shown(RECORDS), "--mode", "append", shown(GRAPH))
+        command(omnigraph_program, "load", "--data", shown(RECORDS), "--mode", "append", shown(GRAPH))
         graph.load(RECORDS, "append")
         for table in graph.snapshot().tables:
             say(f"{table.row_count:6} {table.table_key}")
@@ -99,17 +99,28 @@ def main() -> int:
         for name, parameters, meaning, suggestion in QUESTIONS:
             step(meaning)
             words = [f"--param={key}={value}" for key, value in parameters.items()]
-            command(program, "query", "--uri", shown(GRAPH), "--query", shown(QUERIES), "--name", name, *words)
+            command(omnigraph_program, "query", "--uri", shown(GRAPH), "--query", shown(QUERIES), "--name", name, *words)
             print(graph.query(source, parameters, name=name))
             say(f"try: {suggestion}")
 
     step("Go on by yourself")
     say(f"The questions are in {shown(QUERIES)}. A change is a commit, and every commit can be read again:")
     by_hand = ["--name", "needs_too", "--param=from=pip", "--param=to=numpy"]
-    command(program, "mutate", "--uri", shown(GRAPH), "--query", shown(QUERIES), *by_hand)
-    command(program, "commit", "list", shown(GRAPH))
-    command(program, "query", "--uri", shown(GRAPH), "--query", shown(QUERIES), "--name", "most_needed", "--snapshot", "<id>")
-    command(program, "export", shown(GRAPH))
+    command(omnigraph_program, "mutate", "--uri", shown(GRAPH), "--query", shown(QUERIES), *by_hand)
+    command(omnigraph_program, "commit", "list", shown(GRAPH))
+    command(
+        omnigraph_program,
+        "query",
+        "--uri",
+        shown(GRAPH),
+        "--query",
+        shown(QUERIES),
+        "--name",
+        "most_needed",
+        "--snapshot",
+        "<id>",
+    )
+    command(omnigraph_program, "export", shown(GRAPH))
     say(f"made and asked in {time.perf_counter() - began:.1f} s; run `make demo` again to start afresh")
     return 0
 
@@ -226,11 +237,11 @@ def shown(path: Path) -> str:
     return os.path.relpath(path)
 
 
-def _program() -> str:
-    """Return how to call the command line of this environment."""
-    beside = Path(sys.executable).parent / "omnigraph"
-    found = shutil.which("omnigraph")
-    return "omnigraph" if found is not None and Path(found).resolve() == beside.resolve() else shown(beside)
+def program(name: str) -> str:
+    """Return how to call a program of this environment."""
+    beside = Path(sys.executable).parent / name
+    found = shutil.which(name)
+    return name if found is not None and Path(found).resolve() == beside.resolve() else shown(beside)
 
 
 if __name__ == "__main__":

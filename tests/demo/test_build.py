@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import importlib.util
+import itertools
+import json
 import os
+import pty
 import re
+import shlex
+import signal
+import socket
 import subprocess
 import sys
+import urllib.request
 from importlib.metadata import Distribution, PathDistribution
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -99,10 +109,10 @@ def test_every_query_fits_the_schema() -> None:
 
 
 def test_the_whole_demonstration(tmp_path: Path) -> None:
-    """Run it as `make demo` does, on a copy, and then one of the commands that it prints."""
+    """Run it as `make demo` does, on a copy, and then one of the commands that it prints; then serve what it has made."""
     folder = tmp_path / "demo"
     folder.mkdir()
-    for name in ("build.py", "packages.pg", "queries.gq"):
+    for name in ("build.py", "serve.py", "packages.pg", "queries.gq"):
         (folder / name).write_bytes((ROOT / "demo" / name).read_bytes())
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
@@ -123,3 +133,64 @@ def test_the_whole_demonstration(tmp_path: Path) -> None:
     )
     assert again.returncode == 0, again.stderr
     assert "needed_by" in again.stdout
+    served_without_a_terminal(tmp_path)
+    served_on_a_terminal(tmp_path)
+
+
+def served_without_a_terminal(folder: Path) -> None:
+    """The answers are shown and the program ends by itself."""
+    done = subprocess.run(
+        [sys.executable, "demo/serve.py"], cwd=folder, capture_output=True, text=True, timeout=90, stdin=subprocess.DEVNULL
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(re.findall(r"^   \$ curl -s ", done.stdout, re.MULTILINE)) == 8
+    assert len(re.findall(r'^\{"query_name": ', done.stdout, re.MULTILINE)) == 6
+    assert done.stdout.endswith("the server has stopped\n")
+
+
+def served_on_a_terminal(folder: Path) -> None:
+    """The server stays until Ctrl-C, on a free port when 8080 is taken, and the lines for curl give what they gave."""
+    with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", 8080)):
+        serve_and_ask(folder)
+        return
+    serve_and_ask(folder)  # somebody else has it
+
+
+def serve_and_ask(folder: Path) -> None:
+    outer, inner = pty.openpty()
+    with subprocess.Popen([sys.executable, "demo/serve.py"], cwd=folder, stdin=inner, stdout=inner, stderr=inner) as running:
+        os.close(inner)
+        text = ""
+        while "press Ctrl-C" not in text:
+            text += os.read(outer, 65_536).decode()
+        assert "port 8080 is taken, so the server takes a free one" in text
+        lines = text.replace("\r\n", "\n").splitlines()
+        for line, answer in itertools.pairwise(lines):
+            if line.startswith("   $ curl -s ") and answer.startswith("{"):
+                found, shown = repeated(shlex.split(line.removeprefix("   $ "))), json.loads(answer)
+                assert found.pop("rows", [])[:3] == shown.pop("rows", [])
+                assert found == shown
+        running.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while piece := os.read(outer, 65_536):
+                text += piece.decode()
+        assert running.wait(30) == 0
+    os.close(outer)
+    assert text.rstrip().endswith("the server has stopped")
+    assert "Traceback" not in text
+
+
+def repeated(words: list[str]) -> Any:
+    """Send the request of a line for curl."""
+    options = argparse.ArgumentParser()
+    options.add_argument("-s", action="store_true")
+    options.add_argument("-X")
+    options.add_argument("-H", action="append", default=[])
+    options.add_argument("-d")
+    options.add_argument("url")
+    found = options.parse_args(words[1:])
+    data = None if found.d is None else found.d.encode()
+    headers = dict(header.split(": ", 1) for header in found.H)
+    request = urllib.request.Request(found.url, data, headers, method=found.X or ("GET" if data is None else "POST"))
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
