@@ -95,3 +95,15 @@ def test_init_leaves_the_layout_of_a_cluster_alone(two: str, tmp_path: Path, cap
     assert not Path(target).exists()
     assert main(["init", "--schema", "a.pg", f"{tmp_path}/store/graphs/deeper/new.omni"]) == 0
     assert main(["init", "--schema", "a.pg", f"{tmp_path}/elsewhere/graphs/new.omni"]) == 0
+
+
+def test_maintenance_of_a_graph_of_a_cluster(two: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["optimize"], ["repair"], ["repair", "--confirm"], ["cleanup", "--keep", "1", "--confirm"]):
+        for graph in (["--cluster-graph", "atlas"], ["--graph", "atlas"]):
+            assert main([*words, "--cluster", two, *graph]) == 0, words
+    assert "graphs/atlas.omni" in capsys.readouterr().out
+    assert main(["optimize", "--cluster", two]) == 2
+    assert main(["optimize", "x.omni", "--cluster", two, "--cluster-graph", "atlas"]) == 2
+    assert main(["optimize", "--cluster", two, "--cluster-graph", "gone"]) == 1
+    assert "is not applied in cluster" in capsys.readouterr().err
+    assert main(["query", "--cluster", two, "-e", "query q() { match { $c: City } return { $c } }"]) == 2

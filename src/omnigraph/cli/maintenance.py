@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from omnigraph.cli.addressing import (
+    CLUSTER_OPTIONS,
     GRAPH_OPTIONS,
     JSON_OPTION,
     URI,
     Address,
     admit_write,
     refuse_remote,
-    resolve,
+    resolve_stored,
     typed_address,
 )
 from omnigraph.cli.grammar import Arguments, Command, Option, whole_number
@@ -150,7 +151,7 @@ def _policy(keep: int | None, older_than_s: int | None) -> str:
 
 def _address(arguments: Arguments, label: str, *, writes: bool) -> Address:
     workspace = Workspace(arguments)
-    address = resolve(workspace, typed_address(arguments))
+    address = resolve_stored(workspace, typed_address(arguments))
     refuse_remote(address, label)
     if writes:
         admit_write(workspace, address)
@@ -163,11 +164,12 @@ def _print_json(document: object) -> None:
     write_bytes(pretty(document))
 
 
-OPTIMIZE = Command(run=_optimize, options=(*GRAPH_OPTIONS, JSON_OPTION), positionals=(URI,))
+OPTIMIZE = Command(run=_optimize, options=(*GRAPH_OPTIONS, *CLUSTER_OPTIONS, JSON_OPTION), positionals=(URI,))
 REPAIR = Command(
     run=_repair,
     options=(
         *GRAPH_OPTIONS,
+        *CLUSTER_OPTIONS,
         Option("confirm", "Make again what can be derived; without it only report"),
         Option("force", "Accepted for other storage; nothing here can be forced"),
         JSON_OPTION,
@@ -179,6 +181,7 @@ CLEANUP = Command(
     run=_cleanup,
     options=(
         *GRAPH_OPTIONS,
+        *CLUSTER_OPTIONS,
         _KEEP,
         _OLDER_THAN,
         Option("confirm", "Remove; without it nothing is touched"),
