@@ -46,11 +46,19 @@ class Server:
     more: Mapping[str, str] = field(default_factory=dict)
     token: str | None = None
     port: int = 0
+    settings: str = ""
+    """Code that runs before the server does, to make it less patient than it is."""
+    files_max: int | None = None
 
     def __enter__(self) -> Server:
         self.log = (self.folder / f"server-{id(self)}.log").open("w+b")
+        command = COMMAND
+        if self.settings or self.files_max is not None:
+            limit = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({self.files_max}, {self.files_max}))"
+            run = "import sys; from omnigraph.server.main import main; sys.exit(main())"
+            command = [sys.executable, "-c", "\n".join([limit if self.files_max else "", self.settings, run])]
         self.process = subprocess.Popen(
-            [*COMMAND, *self.words, "--bind", f"127.0.0.1:{self.port}"],
+            [*command, *self.words, "--bind", f"127.0.0.1:{self.port}"],
             cwd=self.folder,
             env=environment(self.more),
             stdout=subprocess.PIPE,
