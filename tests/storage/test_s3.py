@@ -100,7 +100,7 @@ def test_a_large_object_goes_in_parts(proxy: S3Proxy, behind: S3Store) -> None:
     data = os.urandom(20 * 1024 * 1024)
     behind.put_unique("blobs/large", data)
     assert behind.get("blobs/large") == data
-    assert sum(request.operation == "PUT" for request in proxy.requests) == 3
+    assert sum(request.operation == "PUT" for request in proxy.requests) >= 3
     assert max(request.size_bytes for request in proxy.requests) <= 8 * 1024 * 1024
 
 

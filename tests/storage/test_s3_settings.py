@@ -73,7 +73,7 @@ def test_plain_http_is_allowed_by_the_variable_or_by_the_endpoint() -> None:
 )
 def test_path_style(variables: dict[str, str], path_style: bool, endpoint: str) -> None:
     settings = S3Settings.from_environment(variables)
-    ours, lance = settings.obstore_options("bucket", 1.0), settings.lance_options("bucket")
+    ours, lance = settings.obstore_options("bucket"), settings.lance_options("bucket")
     assert ours["virtual_hosted_style_request"] is not path_style
     assert lance["aws_virtual_hosted_style_request"] == ("false" if path_style else "true")
     assert ours.get("endpoint", "") == lance.get("aws_endpoint", "") == endpoint
@@ -91,7 +91,7 @@ def test_regions() -> None:
 
 def test_both_libraries_get_the_same_credentials() -> None:
     settings = S3Settings.from_environment(KEYS | {"AWS_SESSION_TOKEN": "a-session-token"})
-    ours, lance = settings.obstore_options("bucket", 1.0), settings.lance_options("bucket")
+    ours, lance = settings.obstore_options("bucket"), settings.lance_options("bucket")
     assert ours["access_key_id"] == lance["aws_access_key_id"] == "AKIAEXAMPLE"
     assert ours["secret_access_key"] == lance["aws_secret_access_key"] == "very-secret-key"
     assert ours["session_token"] == lance["aws_session_token"] == "a-session-token"
@@ -100,7 +100,7 @@ def test_both_libraries_get_the_same_credentials() -> None:
 
 def test_without_keys_the_ambient_role_is_left_to_the_libraries() -> None:
     settings = S3Settings.from_environment({"AWS_SESSION_TOKEN": "left over"})
-    for options in (settings.obstore_options("bucket", 1.0), settings.lance_options("bucket")):
+    for options in (settings.obstore_options("bucket"), settings.lance_options("bucket")):
         assert not [name for name in options if "key" in name or "token" in name]
 
 

@@ -15,7 +15,7 @@ def open_embedded(uri: str, gate: Gate | None = None) -> Graph:
     """Open the graph stored at ``uri``; ``gate`` is asked before something is written."""
     import omnigraph
 
-    return omnigraph.open(uri, gate=gate)
+    return omnigraph.open(uri, gate=gate, at_once=True)
 
 
 def init_embedded(uri: str, schema_source: str, *, force: bool) -> Graph:

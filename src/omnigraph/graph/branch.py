@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from omnigraph.errors import HistoryReclaimed, NotFound, StorageError, WriteConflict
+from omnigraph.graph.freshness import SharedLook
 from omnigraph.storage.change import Change
 from omnigraph.storage.commit import Draft, RecordDraft, fast_forward_record, fold_record, next_position
 from omnigraph.storage.cut import Cut, Schema, TailChange, open_cut
@@ -31,6 +32,8 @@ GROUP_COMMITS_MAX: Final = 256
 GROUP_BYTES_MAX: Final = 1024 * 1024
 """A record that holds more than this takes no further commit."""
 _LEAPS_MAX: Final = 5
+_AHEAD_MAX: Final = 64
+"""So many records are read side by side at most when a branch has moved on."""
 
 ViewOf = Callable[[Cut], SnapshotView]
 
@@ -100,7 +103,8 @@ class BranchHead:
     Other processes need no lock against this one: a record is put at a place that must be free.
     """
 
-    def __init__(self, log: Log, name: str, branch_id: str, cut: Cut, view_of: ViewOf) -> None:
+    def __init__(self, log: Log, name: str, branch_id: str, cut: Cut, view_of: ViewOf, *, just_found: bool = False) -> None:
+        """Hold the head ``cut``; ``just_found``: for the request that opens the branch no further look is needed."""
         self.name = name
         self.branch_id = branch_id
         self._log = log
@@ -108,7 +112,10 @@ class BranchHead:
         self._lock = RLock()  # guards _head
         self._write_lock = RLock()  # one evaluation at a time
         self._head = Head(cut, view_of)
-        self._unrivalled = False  # nobody else has written since this process did
+        self._is_remote = log.store.is_remote
+        self._just_found = just_found and self._is_remote
+        self._look: SharedLook[Head] = SharedLook()
+        self._unrivalled = self._is_remote  # nobody else has written since this process did; on a remote store that is guessed
 
     @property
     def label(self) -> str | None:
@@ -121,12 +128,31 @@ class BranchHead:
         return self._head
 
     def current(self) -> Head:
-        """Return the newest head: one look at the store when nothing has moved."""
+        """Return the newest head: one look at the store when nothing has moved, shared where it costs a round trip."""
+        if self._is_remote:
+            if self._just_found:
+                self._just_found = False
+                return self._head
+            return self._look.share(self._catch_up)
         head = self._head
         appeared = self._log.store.appeared
         while appeared(head.next_key(self.branch_id)):
             head = self._advance(head)
         return head
+
+    def _catch_up(self) -> Head:
+        """Read the records that others have added, more and more of them side by side."""
+        head = self._head
+        ahead, found = 1, 0
+        while True:
+            position = next_position(head.cut.entry, self.branch_id)
+            last = position.seq + self._log.read_ahead(position, ahead) - 1
+            if last < position.seq:
+                return head
+            while next_position(head.cut.entry, self.branch_id).seq <= last:
+                head = self._advance(head)
+            found += 1
+            ahead = min(_AHEAD_MAX, 4 ** (found - 1))
 
     def publish(self, evaluate: Evaluate) -> Published | None:
         """Evaluate a write on the newest head and commit it; durable on return. None if it makes no commit.
@@ -150,6 +176,7 @@ class BranchHead:
         with self._write_lock:
             while True:
                 attempt += 1
+                self._just_found = False
                 try:
                     group = self._evaluate(writes, self._head if self._unrivalled else self.current())
                     if self._unrivalled and not group.is_certain and self.current() is not group.head:
@@ -174,7 +201,7 @@ class BranchHead:
 
     def _evaluate(self, writes: Sequence[Evaluate], head: Head) -> _Group:
         """Evaluate as many writes as fit one record, from a head on."""
-        record = RecordDraft(head.cut, self.branch_id, self.label)
+        record = RecordDraft(head.cut, self.branch_id, self.label, eager=self._is_remote)
         group = _Group(head, record)
         at = head
         for evaluate in writes:
@@ -224,7 +251,9 @@ class BranchHead:
             position, record, tail = schema_record(cut, whole, self.branch_id, self.label)
         elif whole is not None:
             schema = whole.source.schema
-            position, record, tail = fast_forward_record(cut, whole.source, whole.actor, self.branch_id, self.label)
+            position, record, tail = fast_forward_record(
+                cut, whole.source, whole.actor, self.branch_id, self.label, eager=self._is_remote
+            )
         else:
             schema = cut.schema
             position, record, tail = group.record.finish()

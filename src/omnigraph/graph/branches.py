@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from omnigraph.errors import BadRequest, Conflict
 from omnigraph.graph.branch_name import refuse_reserved, valid_branch_name
@@ -10,7 +12,7 @@ from omnigraph.storage.commit import closing_record, next_position
 from omnigraph.storage.cut import Cut
 from omnigraph.storage.log import Log, LogEntry
 from omnigraph.storage.names import branch_of_ref_key, ref_key
-from omnigraph.storage.objects import ObjectExists, ObjectMissing, ObjectStore
+from omnigraph.storage.objects import ObjectExists, ObjectStore
 from omnigraph.storage.record import FORMAT, MAIN, Ref, decode, encode
 from omnigraph.storage.ulid import new_ulid
 
@@ -49,30 +51,74 @@ def names(store: ObjectStore) -> list[str]:
     return sorted(found, key=str.encode)
 
 
-def refs(store: ObjectStore) -> list[Ref]:
-    """Return the refs of all branches but main."""
-    found = []
-    for item in store.list("refs/"):
-        if branch_of_ref_key(item.key) is None:
-            continue
+def refs(store: ObjectStore, log: Log | None = None) -> list[Ref]:
+    """Return the refs of all branches but main. With a log, those that it has seen are not read again."""
+    seen = {} if log is None else log.refs
+    items = [item for item in store.list("refs/") if branch_of_ref_key(item.key) is not None]
+    missing = [item for item in items if (item.key, item.tag) not in seen]
+    found = {(item.key, item.tag): seen[item.key, item.tag] for item in items if (item.key, item.tag) in seen}
+    for item, data in zip(missing, store.get_many([item.key for item in missing]), strict=True):
+        if data is not None:  # None: deleted since the listing
+            found[item.key, item.tag] = decode(data, Ref, item.key)
+    if log is not None:
+        log.refs = {(key, tag): ref for (key, tag), ref in found.items() if tag}
+    return list(found.values())
+
+
+def create_at_once(
+    store: ObjectStore, log: Log, name: str, parent: str, known: Cut, newest: Callable[[], Cut], actor: str | None
+) -> Ref:
+    """Create a branch in one round trip: the ref is put while the store is asked whether the parent has moved.
+
+    If it has, the branch is closed and made again where the parent is now. Raises BadRequest, Conflict, NotFound.
+    """
+    with ThreadPoolExecutor(1, "omnigraph-branch") as beside:
+        looking = beside.submit(newest)
+        ref = create(store, name, parent, known, actor)
         try:
-            found.append(decode(store.get(item.key), Ref, item.key))
-        except ObjectMissing:
-            continue  # deleted since the listing
-    return found
+            cut = looking.result()
+        except Exception:
+            _withdraw(store, log, ref)
+            raise
+    if cut.entry.position == known.entry.position:
+        return ref
+    _withdraw(store, log, ref)
+    return create(store, name, parent, cut, actor)
 
 
-def delete(store: ObjectStore, log: Log, ref: Ref) -> None:
+def _withdraw(store: ObjectStore, log: Log, ref: Ref) -> None:
+    """Take back a branch that was made too early."""
+    fork = log.read(ref.fork)
+    try:
+        log.append(next_position(fork, ref.branch_id), closing_record(fork.record))
+    except ObjectExists:
+        raise Conflict(
+            f"branch '{ref.name}' was written to while it was made, from a head of '{ref.parent}' that was not the newest",
+            hint=f"merge '{ref.parent}' into it, or delete it and create it again",
+        ) from None
+    store.delete(ref_key(ref.name))
+
+
+def delete_known(
+    store: ObjectStore, log: Log, name: str, branch_id: str, entry: LogEntry, read_ref: Callable[[str], Ref]
+) -> None:
+    """Delete a branch whose head is known, as `delete` does: one listing and two writes when the head is the newest."""
+    _refuse_parent(store, log, name)
+    try:
+        log.append(next_position(entry, branch_id), closing_record(entry.record))
+    except ObjectExists:
+        delete(store, log, read_ref(name), checked=True)
+        return
+    store.delete(ref_key(name))
+
+
+def delete(store: ObjectStore, log: Log, ref: Ref, *, checked: bool = False) -> None:
     """Delete a branch: close its log, so that a writer who still holds it learns why, and remove the ref.
 
     Raises Conflict while a branch that was created from it lives.
     """
-    for other in refs(store):
-        if other.parent == ref.name:
-            raise Conflict(
-                f"cannot delete branch '{ref.name}' because descendant branch '{other.name}' still depends on it",
-                hint=f"delete '{other.name}' first",
-            )
+    if not checked:
+        _refuse_parent(store, log, ref.name)
     while True:
         head = log.find_head(ref.branch_id)
         if head is not None and head.record.kind == "close":
@@ -84,3 +130,12 @@ def delete(store: ObjectStore, log: Log, ref: Ref) -> None:
             continue
         break
     store.delete(ref_key(ref.name))
+
+
+def _refuse_parent(store: ObjectStore, log: Log, name: str) -> None:
+    for other in refs(store, log):
+        if other.parent == name:
+            raise Conflict(
+                f"cannot delete branch '{name}' because descendant branch '{other.name}' still depends on it",
+                hint=f"delete '{other.name}' first",
+            )

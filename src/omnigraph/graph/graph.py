@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,17 +84,25 @@ class Graph:
     """
 
     def __init__(
-        self, uri: str, store: ObjectStore, entry: LogEntry, settings: GraphSettings, *, gate: Gate | None = None
+        self,
+        uri: str,
+        store: ObjectStore,
+        entry: LogEntry,
+        settings: GraphSettings,
+        *,
+        gate: Gate | None = None,
+        log: Log | None = None,
+        just_found: bool = False,
     ) -> None:
         self.uri = uri
         self.gate = gate
         self._store = store
         self._settings = settings
-        self._log = Log(store)
+        self._log = Log(store) if log is None else log
         self._views = ViewFactory(store, GraphCache(settings.cache_bytes), settings.traversal)
         self._compiled = CompiledQueries()
         self._lock = Lock()
-        self._main = BranchHead(self._log, MAIN, MAIN, open_cut(self._log, entry), self._views.view_of)
+        self._main = BranchHead(self._log, MAIN, MAIN, open_cut(self._log, entry), self._views.view_of, just_found=just_found)
         self._branches: dict[str, BranchHead] = {MAIN: self._main}
         self._upkeep = Upkeep(self._log, self._views.open_table, self._rebase)
         self._written: set[str] = set()
@@ -416,10 +425,15 @@ class Graph:
             located = self._find(from_branch, None, at)
             owner = located.commit.branch or MAIN
         base = owner or _name_of(from_branch)
-        cut = (self._branch(base).current() if located is None else self._head_at(located)).cut
+        at_once = located is None and self._store.is_remote
+        head = self._known(base).known if at_once else self._current(base) if located is None else self._head_at(located)
+        cut = head.cut
         for drop in refusals(cut, self._main.known.cut.state).values():
             raise HistoryReclaimed(refusal_text(drop.table_key, cut.state.head, drop), hint="start from a later commit")
-        ref = branches.create(self._store, name, base, cut, actor)
+        if at_once:
+            ref = branches.create_at_once(self._store, self._log, name, base, cut, lambda: self._current(base).cut, actor)
+        else:
+            ref = branches.create(self._store, name, base, cut, actor)
         return BranchCreateOutput(self.uri, base, ref.name, actor)
 
     def delete_branch(self, name: str, *, actor: str | None = None) -> BranchDeleteOutput:
@@ -434,10 +448,13 @@ class Graph:
         name = valid_branch_name(name)
         if name == MAIN:
             raise BadRequest("cannot delete branch 'main'", hint="main always stays")
-        branches.delete(self._store, self._log, self._read_ref(name))
         with self._lock:
-            self._branches.pop(name, None)
+            known = self._branches.pop(name, None)
             self._written.discard(name)
+        if known is not None and self._store.is_remote:
+            branches.delete_known(self._store, self._log, name, known.branch_id, known.known.cut.entry, self._read_ref)
+        else:
+            branches.delete(self._store, self._log, self._read_ref(name))
         return BranchDeleteOutput(self.uri, name, actor)
 
     def merge(
@@ -458,7 +475,7 @@ class Graph:
         self._admit(actor, "branch_merge", branch=source.strip(), target_branch=_name_of(into))
         source, target_name = distinct_branches(source, into)
         target = self._branch(into)
-        taken = self._branch(source).current()
+        taken = self._current(source)
         sides_by_table(strategy, target.known.cut.catalog)  # refuses what nobody can mean, also when nothing is to be merged
         ancestry = Ancestry(self._log)
         outcome = "already_up_to_date"
@@ -496,7 +513,7 @@ class Graph:
         from omnigraph.storage.ancestry import Ancestry
 
         source, target_name = distinct_branches(source, into)
-        head, taken = self._branch(into).current(), self._branch(source).current()
+        head, taken = self._current(into), self._current(source)
         sides_by_table(strategy, head.cut.catalog)
         ancestry = Ancestry(self._log)
         relation = relate(ancestry, taken.cut, head.cut)
@@ -631,8 +648,30 @@ class Graph:
                 entry = self._log.find_head(ref.branch_id)
                 schema = self._main.known.cut.schema
                 cut = commit_log.fork_cut(self._log, ref, schema) if entry is None else open_cut(self._log, entry, schema)
-                known = self._branches[name] = BranchHead(self._log, name, ref.branch_id, cut, self._views.view_of)
+                if cut.record.kind == "close":  # its deletion was not finished
+                    raise NotFound(f"branch '{name}' not found", hint="`omnigraph branch list` shows the branches")
+                known = BranchHead(self._log, name, ref.branch_id, cut, self._views.view_of, just_found=True)
+                self._branches[name] = known
         return known
+
+    def _known(self, name: str) -> BranchHead:
+        """Return a branch as this process knows it; it may have been deleted, and made again, since."""
+        with self._lock:
+            known = self._branches.get(name)
+        return self._branch(name) if known is None else known
+
+    def _current(self, branch: str | None) -> Head:
+        """Return the newest head of a branch, by one look where the branch is known: the end of its log tells of its end."""
+        name = _name_of(branch)
+        if self._store.is_remote and name != MAIN:
+            with self._lock:
+                known = self._branches.get(name)
+            if known is not None:
+                with contextlib.suppress(NotFound):
+                    return known.current()
+                with self._lock:
+                    self._branches.pop(name, None)
+        return self._branch(name).current()
 
     def _view_at(self, located: Located, schema: Schema) -> SnapshotView:
         """Return a view of the graph as a commit left it, under a schema."""
@@ -676,7 +715,7 @@ class Graph:
 
     def _head(self, branch: str | None, snapshot: str | None, at: At | None = None) -> Head:
         if snapshot is None and at is None:
-            return self._branch(branch).current()
+            return self._current(branch)
         known = self._main.known
         if snapshot is not None and branch is None and at is None and known.cut.state.head == snapshot:
             return known
@@ -738,17 +777,19 @@ def init(uri: str, schema_source: str, *, force: bool = False) -> Graph:
     return Graph(uri, store, entry, settings)
 
 
-def open_graph(uri: str, *, gate: Gate | None = None) -> Graph:
+def open_graph(uri: str, *, gate: Gate | None = None, at_once: bool = False) -> Graph:
     """Open a graph where it is stored. Creates nothing and needs no write access. Raises NotFound, UpgradeRequired.
 
+    ``at_once``: the caller asks its only question right away, which saves a look at a remote store.
     ``gate`` is asked before every write, `omnigraph.policy.gate.PolicyGate` for the policy of a file.
     """
     settings = GraphSettings.from_environment()
     store = open_store(uri, fsync=settings.fsync)
-    entry = Log(store).find_head(MAIN)
+    log = Log(store)
+    entry = log.find_head(MAIN)
     if entry is None:
         raise NotFound(f"graph not found at '{uri}' (no _schema.pg, no log)", hint="create it with `omnigraph init`")
-    return Graph(uri, store, entry, settings, gate=gate)
+    return Graph(uri, store, entry, settings, gate=gate, log=log, just_found=at_once)
 
 
 def repair_graph(uri: str, *, confirm: bool = False, force: bool = False) -> Repaired:

@@ -35,7 +35,7 @@ def fold_branch(log: Log, branch: BranchHead, open_table: OpenTable, patience: i
 
     A bulk write that lands meanwhile makes the work void; the files it leaves behind are nobody's and go with a cleanup.
     """
-    cut = branch.current().cut
+    cut = branch.known.cut  # whether it is the newest is found out when the fold is published
     due = types_to_fold(cut, tail_records(cut), patience)
     if not due:
         return False

@@ -11,7 +11,7 @@ import msgspec
 
 from omnigraph.storage.change import Change
 from omnigraph.storage.cut import Cut, TailChange, encode_rows
-from omnigraph.storage.log import CARRY_BYTES_MAX, CARRY_EVERY, LogEntry, spans_with
+from omnigraph.storage.log import CARRY_BYTES_MAX, CARRY_EAGERLY_BYTES_MAX, CARRY_EVERY, LogEntry, spans_with
 from omnigraph.storage.record import (
     FORMAT,
     MAIN,
@@ -88,7 +88,9 @@ class RecordDraft:
     Nothing of it is visible before the record is put. More than one commit is group commit; none has bases of its own then.
     """
 
-    def __init__(self, cut: Cut, branch_id: str, branch: str | None) -> None:
+    def __init__(self, cut: Cut, branch_id: str, branch: str | None, *, eager: bool = False) -> None:
+        """Start on a cut. ``eager``: carry a tiny tail along, for readers to whom each object is a round trip."""
+        self._eager = eager
         self.commits: list[CommitEntry] = []
         self.size_bytes = 0
         self._start = cut
@@ -172,7 +174,8 @@ class RecordDraft:
         assert self.commits, "there is nothing to publish"
         cut, position = self._start, self._position
         before = _still_needed(cut, self._tables)
-        tail, carried, schema, schema_at = _tail_fields(cut, position, before, carry=position.seq % CARRY_EVERY == 0)
+        carry = _carries(position, cut, before, self._eager)
+        tail, carried, schema, schema_at = _tail_fields(cut, position, before, carry=carry)
         record = Record(
             format=FORMAT,
             nonce=new_ulid(),
@@ -200,7 +203,7 @@ class RecordDraft:
 
 
 def fast_forward_record(
-    target: Cut, source: Cut, actor: str | None, branch_id: str, branch: str | None
+    target: Cut, source: Cut, actor: str | None, branch_id: str, branch: str | None, *, eager: bool = False
 ) -> tuple[Position, Record, tuple[TailChange, ...]]:
     """Return the record by which a branch takes over the state of another that continues it.
 
@@ -227,7 +230,8 @@ def fast_forward_record(
         parent_at=target.state.head_at,
         merged_at=source.state.head_at,
     )
-    tail, carried, schema, schema_at = _tail_fields(source, position, source.tail, carry=position.seq % CARRY_EVERY == 0)
+    carry = _carries(position, source, source.tail, eager)
+    tail, carried, schema, schema_at = _tail_fields(source, position, source.tail, carry=carry)
     state = msgspec.structs.replace(
         source.state,
         version=version,
@@ -298,6 +302,14 @@ def _still_needed(cut: Cut, tables: Mapping[int, TableState]) -> tuple[TailChang
     if all(table.through == cut.tables[type_id].through for type_id, table in tables.items()):
         return cut.tail
     return tuple(item for item in cut.tail if item.step > tables[item.inline.type_id].through)
+
+
+def _carries(position: Position, cut: Cut, before: Sequence[TailChange], eager: bool) -> bool:
+    """Say whether a record is to carry the tail and the schema along."""
+    if position.seq % CARRY_EVERY == 0:
+        return True
+    schema_bytes = 2 * len(cut.schema.block.source)  # with its identities, roughly
+    return eager and schema_bytes + sum(item.size_bytes for item in before) <= CARRY_EAGERLY_BYTES_MAX
 
 
 def _tail_fields(

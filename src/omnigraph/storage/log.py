@@ -13,11 +13,13 @@ from omnigraph.errors import CorruptObject, HistoryReclaimed, OutcomeUnknown, St
 from omnigraph.storage import record as format_
 from omnigraph.storage.names import head_key, history_key, history_prefix, record_key
 from omnigraph.storage.objects import ObjectExists, ObjectMissing, ObjectStore
-from omnigraph.storage.record import CarriedChange, History, Position, Record, Span, State
+from omnigraph.storage.record import CarriedChange, History, Position, Record, Ref, Span, State
 
 CARRY_EVERY: Final = 8
 """A record whose seq is a multiple of this carries the tail along, if it is small enough."""
 CARRY_BYTES_MAX: Final = 256 * 1024
+CARRY_EAGERLY_BYTES_MAX: Final = 16 * 1024
+"""On a remote store every record carries a tail (and schema) as small as this: a reader then needs one object, not nine."""
 HINT_EVERY: Final = 16
 _CACHED_RECORDS_MAX: Final = 256
 _CACHED_BYTES_MAX: Final = 32 * 1024 * 1024
@@ -47,6 +49,7 @@ class Log:
         self._cached_bytes = 0
         self._histories: OrderedDict[Span, History] = OrderedDict()
         self._lock = Lock()
+        self.refs: dict[tuple[str, str], Ref] = {}  # by key and tag; replaced as a whole
 
     def read(self, position: Position) -> LogEntry:
         """Return a record. Raises HistoryReclaimed, ObjectMissing, CorruptObject, UpgradeRequired."""
@@ -115,6 +118,11 @@ class Log:
             return
         for start in range(0, len(wanted), _PREFETCHED_MAX):
             self._fetch(wanted[start : start + _PREFETCHED_MAX])
+
+    def read_ahead(self, position: Position, count: int) -> int:
+        """Fetch ``count`` records from a place on, side by side. Returns how many there are in a row."""
+        found = self._fetch([Position(position.branch_id, position.seq + ahead) for ahead in range(count)])
+        return next((at for at, data in enumerate(found) if data is None), count)
 
     def find_head(self, branch_id: str) -> LogEntry | None:
         """Return the newest record of a branch's log; None if the log is empty.

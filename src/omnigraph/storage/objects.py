@@ -46,11 +46,12 @@ class ObjectChanged(StorageError):
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """One entry of a listing. ``modified_s`` is seconds since 1970."""
+    """One entry of a listing. ``modified_s`` is seconds since 1970; ``tag`` differs with the content, where a store has one."""
 
     key: str
     size_bytes: int
     modified_s: float
+    tag: str = ""
 
 
 class ReadCounters:

@@ -22,7 +22,6 @@ from omnigraph.storage.s3_settings import (
     ATTEMPTS_MAX,
     BACKOFF_FIRST_S,
     BACKOFF_MAX_S,
-    BULK_TIMEOUT_S,
     CONNECT_ATTEMPTS_MAX,
     S3Address,
     S3Settings,
@@ -31,6 +30,8 @@ from omnigraph.storage.ulid import new_ulid
 
 PARALLEL_MAX: Final = 16
 """Requests of one store that are under way at a time, as far as `S3Store.get_many` starts them."""
+LARGE_BYTES: Final = 1024 * 1024
+"""A store may take its time over a larger object before it answers."""
 MULTIPART_BYTES: Final = 16 * 1024 * 1024
 """A larger object under a key of its own is written in parts of `PART_BYTES`."""
 PART_BYTES: Final = 8 * 1024 * 1024
@@ -56,7 +57,7 @@ class S3Store:
         self._address = address
         self._settings = settings
         self.counters = ReadCounters()
-        self._store = _open(address, settings, settings.request_timeout_s)
+        self._store = _open(address, settings)
         self._bulk: Any = None  # Any: obstore has types for checkers only
         self._threads: ThreadPoolExecutor | None = None
         self._probed = self._probed_replacing = False
@@ -112,7 +113,7 @@ class S3Store:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         def listing() -> list[ObjectInfo]:
             return [
-                ObjectInfo(item["path"], item["size"], item["last_modified"].timestamp())
+                ObjectInfo(item["path"], item["size"], item["last_modified"].timestamp(), item["e_tag"] or "")
                 for chunk in self._store.list(prefix.rstrip("/") or None, chunk_size=_LIST_CHUNK)
                 for item in chunk
             ]
@@ -130,10 +131,8 @@ class S3Store:
             self.put_new(key, data)
             return
         self.before_write()
-        with self._lock:
-            if self._bulk is None:
-                self._bulk = _open(self._address, self._settings, BULK_TIMEOUT_S)
-        self._write(key, lambda: self._bulk.put(key, data, use_multipart=True, chunk_size=PART_BYTES))
+        store = self._store_for(data)
+        self._write(key, lambda: store.put(key, data, use_multipart=True, chunk_size=PART_BYTES))
 
     def put(self, key: str, data: bytes, *, durable: bool = False) -> None:
         self.before_write()
@@ -234,9 +233,19 @@ class S3Store:
             raise
         return True
 
+    def _store_for(self, data: bytes) -> Any:  # Any: obstore has types for checkers only
+        """Return the client with the patience that an object of this size needs."""
+        if len(data) <= LARGE_BYTES:
+            return self._store
+        with self._lock:
+            if self._bulk is None:
+                self._bulk = _open(self._address, self._settings, bulk=True)
+            return self._bulk
+
     def _put_new(self, key: str, data: bytes) -> None:
+        store = self._store_for(data)
         try:
-            self._attempts(lambda: self._store.put(key, data, mode="create", use_multipart=False))
+            self._attempts(lambda: store.put(key, data, mode="create", use_multipart=False))
         except _Failed as failed:
             failure = failed.failure
             if failed.in_doubt:
@@ -316,10 +325,10 @@ class S3Store:
         return self._threads
 
 
-def _open(address: S3Address, settings: S3Settings, timeout_s: float) -> Any:  # Any: obstore has types for checkers only
+def _open(address: S3Address, settings: S3Settings, *, bulk: bool = False) -> Any:  # Any: obstore has types for checkers only
     from obstore.store import S3Store as Bucket
 
     try:
-        return Bucket(address.bucket, prefix=address.prefix or None, **settings.obstore_options(address.bucket, timeout_s))
+        return Bucket(address.bucket, prefix=address.prefix or None, **settings.obstore_options(address.bucket, bulk=bulk))
     except Exception as error:
         raise failure_of(error).error(settings, f"opening '{address.uri}'") from None

@@ -16,8 +16,10 @@ from omnigraph.errors import BadRequest, InvalidSetting
 CONNECT_TIMEOUT_S: Final = 5.0
 REQUEST_TIMEOUT_S: Final = 20.0
 """Silence of the store that ends one attempt. ``OMNIGRAPH_S3_TIMEOUT_S`` sets it."""
+BULK_REQUEST_TIMEOUT_S: Final = 120.0
+"""The same for large objects: the store is silent while it takes them in."""
 BULK_TIMEOUT_S: Final = 600.0
-"""One attempt to move a large object, however steadily its bytes flow."""
+"""One attempt, however steadily its bytes flow."""
 ATTEMPTS_MAX: Final = 10
 CONNECT_ATTEMPTS_MAX: Final = 7
 RETRY_TIME_MAX_S: Final = 60.0
@@ -138,8 +140,9 @@ class S3Settings:
         scheme, _, host = self.endpoint.partition("://")
         return f"{scheme}://{bucket}.{host}"
 
-    def obstore_options(self, bucket: str, timeout_s: float) -> dict[str, Any]:  # Any: keyword arguments of obstore's S3Store
+    def obstore_options(self, bucket: str, *, bulk: bool = False) -> dict[str, Any]:  # Any: keyword arguments
         """Return what obstore wants to know. Retries are ours: it would repeat a conditional put and then report a conflict."""
+        silence_s = max(self.request_timeout_s, BULK_REQUEST_TIMEOUT_S) if bulk else self.request_timeout_s
         options: dict[str, Any] = {
             "region": self.region,
             "virtual_hosted_style_request": not self.uses_path_style(bucket),
@@ -147,8 +150,8 @@ class S3Settings:
             "client_options": {
                 "allow_http": self.allow_http,
                 "connect_timeout": f"{int(CONNECT_TIMEOUT_S * 1000)}ms",
-                "read_timeout": f"{int(self.request_timeout_s * 1000)}ms",
-                "timeout": f"{int(timeout_s * 1000)}ms",
+                "read_timeout": f"{int(silence_s * 1000)}ms",
+                "timeout": f"{int(BULK_TIMEOUT_S)}s",
                 "pool_idle_timeout": "20s",
                 "user_agent": "omnigraph",
             },
