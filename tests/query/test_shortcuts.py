@@ -12,7 +12,7 @@ from model.language import ModelEdge, ModelGraph
 from omnigraph.errors import ResourceLimitExceeded
 from omnigraph.query import Limits, Profile, Settings, execute, plan_read
 from omnigraph.storage.image import Mode
-from query.harness import NOW_MS, checked, compare, rows_of, run
+from query.harness import NOW_MS, TINY, checked, compare, rows_of, run
 from query.memory_view import MemoryView
 from query.stored_view import stored_view
 from query.strategies import CATALOG, graphs
@@ -115,3 +115,47 @@ def test_a_large_frontier_goes_on_with_the_operators_and_limits_hold() -> None:
         assert found[0] == found[1] == found[2] == found[3]
     with pytest.raises(ResourceLimitExceeded):
         run(CATALOG, view, text.replace("RETURN", "distinct { $d }"), limits=Limits(result_rows_max=10))
+
+
+class Watched:
+    """An adjacency that notes for which nodes edges were asked."""
+
+    def __init__(self, inner: Any, asked: set[int]) -> None:
+        self._inner = inner
+        self._asked = asked
+        self.has_parallel = inner.has_parallel
+
+    def restricted(self, edge_ordinals: Any) -> Watched:
+        return Watched(self._inner.restricted(edge_ordinals), self._asked)
+
+    def neighbours(self, ordinal: int, reverse: bool) -> Any:
+        self._asked.add(ordinal)
+        return self._inner.neighbours(ordinal, reverse)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+
+        def noted(ordinals: Any, reverse: bool) -> Any:
+            self._asked.update(ordinals.tolist())
+            return method(ordinals, reverse)
+
+        return noted
+
+
+@pytest.mark.parametrize("profiled", [False, True])
+@pytest.mark.parametrize("settings", [Settings(), TINY])
+def test_a_condition_on_edges_holds_a_walk_back_while_it_walks(settings: Settings, profiled: bool) -> None:
+    """Behind an edge of another kind stands a hub with hundreds of people behind it: nobody may look at them."""
+    people = {f"p{at}": {"key": f"p{at}"} for at in range(300)}
+    edges = {"k1": ModelEdge("p0", "p1", {"kind": "a"}), "k2": ModelEdge("p1", "p2", {"kind": "a"})}
+    edges["hub"] = ModelEdge("p0", "p9", {"kind": "b"})
+    edges |= {f"h{at}": ModelEdge("p9", f"p{at}", {"kind": "a"}) for at in range(10, 300)}
+    view = MemoryView(CATALOG, ModelGraph({"Person": people}, {"Knows": edges}))
+    asked: set[int] = set()
+    knows = view.edges("Knows")
+    knows._adjacency = Watched(knows._adjacency, asked)
+    text = 'query q() { match { $p: Person { key: "p0" } $p knows{1,4}{ kind: "a" } $f } return { $f.key } }'
+    assert 'where kind = "a"' in plan_read(checked(CATALOG, text), CATALOG).explain()
+    result = run(CATALOG, view, text, settings=settings, profile=Profile() if profiled else None)
+    assert sorted(rows_of(result)) == [("p1",), ("p2",)]
+    assert asked <= {0, 1, 2}
