@@ -6,6 +6,8 @@ A fenced block says by its info string what happens to it:
 ```pg [file=NAME] [graph=NAME]      the schema is compiled, written to the file, and a graph is made of it
 ```jsonl [file=NAME] [mode=MODE]    the records are written to the file; without a file they are loaded into the graph
 ```gq [file=NAME] [params='{…}']    the queries are checked; without a file the only one of them is run on the graph
+```sql                              the statements are run by SQLite in a database of the page's own; the next query of the
+                                    graph must give the rows that a ``select`` gives here
 ```python                           the code is run; names live until the end of the page
 ```console                          commands behind ``$ `` are run by one shell for the whole page, and what they print
                                     must be what follows them; a command may only fail where ``Error:``, ``error:`` or
@@ -26,6 +28,7 @@ import json
 import os
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,7 +41,7 @@ from omnigraph.errors import OmnigraphError
 from omnigraph.language import check_query, compile_schema, parse_queries
 from omnigraph.language.query_tree import ReadBody
 
-RUN = {"pg", "jsonl", "gq", "python", "console"}
+RUN = {"pg", "jsonl", "gq", "sql", "python", "console"}
 _FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,})(?P<info>[^`]*)$")
 _COMMAND_TIMEOUT_S = 120
 
@@ -144,11 +147,14 @@ class PageRun:
         self.folder = folder
         self._graph: str | None = None
         self._schema: str | None = None
+        self._database = sqlite3.connect(":memory:")
+        self._selected: tuple[bool, list[tuple[object, ...]]] | None = None
         self._names: dict[str, object] = {"__name__": "__page__"}
         self._shell = Shell(folder)
 
     def close(self) -> None:
         self._shell.close()
+        self._database.close()
 
     def run(self, page: str) -> None:
         """Run all blocks. Raises AssertionError with the line of the block that is not as the page says."""
@@ -169,7 +175,13 @@ class PageRun:
         if block.language == "console":
             self._console(block)
             return
-        step = {"pg": self._schema_block, "jsonl": self._records, "gq": self._queries, "python": self._python}[block.language]
+        step = {
+            "pg": self._schema_block,
+            "jsonl": self._records,
+            "gq": self._queries,
+            "sql": self._sql,
+            "python": self._python,
+        }[block.language]
         if wanted is not None and "error" in wanted.words:
             try:
                 step(block)
@@ -214,9 +226,26 @@ class PageRun:
         parameters = json.loads(block.options.get("params", "{}"))
         with self._open() as graph:
             if isinstance(declarations[0].body, ReadBody):
-                return repr(graph.query(block.text, parameters))
+                result = graph.query(block.text, parameters)
+                self._compare_with_sql(list(zip(*result.value_columns(), strict=True)) if len(result) else [])
+                return repr(result)
             done = graph.mutate(block.text, parameters)
             return f"{done.affected_nodes} nodes, {done.affected_edges} edges"
+
+    def _sql(self, block: Block) -> str:
+        if block.text.lstrip().startswith(("select", "with")):
+            ordered = "order by" in block.text
+            self._selected = ordered, self._database.execute(block.text).fetchall()
+        else:
+            self._database.executescript(block.text)
+        return ""
+
+    def _compare_with_sql(self, rows: list[tuple[object, ...]]) -> None:
+        if self._selected is None:
+            return
+        (ordered, wanted), self._selected = self._selected, None
+        same = rows == wanted if ordered else sorted(rows, key=repr) == sorted(wanted, key=repr)
+        assert same, f"SQL gives {wanted}, the query {rows}"
 
     def _python(self, block: Block) -> str:
         printed = io.StringIO()
