@@ -13,6 +13,7 @@ from server.process import Server
 from server.worlds import POLICY, SCHEMA, make_graph
 
 PEOPLE = "query people($n: String?) { match { $p: Person } return { $p.name, $p.age } order { $p.name asc } }"
+WIDE = "query w() { match { $p: Human } return { $p.name, $p.years, $p.nick } order { $p.name asc } }"
 ADD = "query add($n: String) { insert Person { name: $n } }"
 Captured = pytest.CaptureFixture[bytes]
 
@@ -122,6 +123,21 @@ COMMANDS: list[tuple[str, ...]] = [
     ("schema", "apply", "--schema", "new.pg", "--json"),
     ("schema", "apply", "--schema", "bad.pg"),
     ("schema", "plan", "--schema", "new.pg"),
+    ("branch", "delete", "old"),
+    ("schema", "apply", "--schema", "bad.pg", "--json"),
+    ("schema", "apply", "--schema", "new.pg"),
+    ("schema", "apply", "--schema", "new.pg", "--json"),
+    ("schema", "apply", "--schema", "wide.pg", "--json"),
+    ("schema", "show"),
+    ("query", "-e", WIDE, "--json"),
+    ("query", "-e", WIDE, "--snapshot", "{snapshot}", "--json"),
+    ("query", "-e", PEOPLE, "--snapshot", "{snapshot}"),
+    ("mutate", "-e", 'query q() { update Human set { nick: "I" } where name = "Ida" }', "--json"),
+    ("schema", "apply", "--schema", "narrow.pg", "--allow-data-loss"),
+    ("query", "-e", WIDE, "--snapshot", "{snapshot}", "--json"),
+    ("query", "-e", PEOPLE, "--snapshot", "{snapshot}"),
+    ("export",),
+    ("commit", "list"),
 ]
 
 
@@ -129,6 +145,9 @@ def test_parity(plain: Server, home: Path, capsysbinary: Captured) -> None:
     local, remote = str(make_graph(home / "local.omni")), f"http://127.0.0.1:{plain.port}"
     (home / "bad.jsonl").write_text('{"type":"Nope","data":{}}\n')
     (home / "new.pg").write_text(SCHEMA + "node Place { name: String @key }\n")
+    wide = SCHEMA.replace("Person", "Human").replace("node Human", 'node Human @rename_from("Person") @description("p")')
+    (home / "wide.pg").write_text(wide.replace("age: I32?", 'years: I32? @rename_from("age") nick: String? @index'))
+    (home / "narrow.pg").write_text(wide.replace("age: I32?", "nick: String? @index"))
     (home / "bad.pg").write_text(SCHEMA.replace("age: I32?", "age: String"))
 
     def start(address: str) -> str:

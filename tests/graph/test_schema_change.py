@@ -211,3 +211,69 @@ def test_a_hard_drop_closes_the_past_of_its_types_only(graph: Graph) -> None:
         with pytest.raises(HistoryReclaimed):
             rows(other, old)
         assert len(other.commits()) == 5
+
+
+def test_composite_keys_keep_the_order_of_their_members(tmp_path: Path) -> None:
+    with omnigraph.init(
+        str(tmp_path / "g"), "node Team { code: I64 region: String title: String? @key(region, code) }\n"
+    ) as graph:
+        graph.load(b'{"type":"Team","data":{"code":1,"region":"eu"}}', "append")
+        graph.apply_schema(
+            'node Team { zip: I64 @rename_from("code") area: String @rename_from("region") title: String? @key(zip, area) }\n'
+        )
+        graph.load(
+            b'{"type":"Team","data":{"zip":1,"area":"eu","title":"t"}}\n{"type":"Team","data":{"zip":2,"area":"eu"}}', "merge"
+        )
+        graph.mutate('query q() { insert Team { zip: 2, area: "eu", title: "u" } }')
+        assert [row["data"] for row in rows(graph)] == [
+            {"id": '["1","eu"]', "zip": 1, "area": "eu", "title": "t"},
+            {"id": '["2","eu"]', "zip": 2, "area": "eu", "title": "u"},
+        ]
+
+
+def test_interfaces_grow_with_the_types_that_have_them(tmp_path: Path) -> None:
+    source = "interface Named { title: String? }\nnode Book implements Named { isbn: String @key }\n"
+    with omnigraph.init(str(tmp_path / "g"), source) as graph:
+        graph.load(b'{"type":"Book","data":{"isbn":"1","title":"t"}}', "append")
+        done = graph.apply_schema(source.replace("title: String?", 'heading: String? @rename_from("title") note: String?'))
+        assert done.supported and done.step_count == 4
+        assert persons(graph, name="Book") == [{"id": "1", "isbn": "1", "heading": "t", "note": None}]
+        graph.apply_schema(source.replace("title: String?", "note: String?"), allow_data_loss=True)
+        assert persons(graph, name="Book") == [{"id": "1", "isbn": "1", "note": None}]
+
+
+def test_no_branch_starts_where_a_hard_drop_removed_rows(graph: Graph) -> None:
+    old = head(graph)
+    graph.apply_schema(SCHEMA.replace(" age: I32?", ""), allow_data_loss=True)
+    with pytest.raises(HistoryReclaimed, match=f"node:Person can no longer be read at commit '{old}'"):
+        graph.create_branch("old", from_commit=old)
+    graph.create_branch("new")
+    graph.mutate('query q() { insert Person { name: "cy" } }', branch="new")
+    graph.merge("new")
+    assert [row["id"] for row in persons(graph)] == ["ann", "bob", "cy"]
+    graph.delete_branch("new")
+    before = head(graph)
+    graph.apply_schema(SCHEMA.replace(" age: I32?", "").replace("mood: enum(calm, busy)?", ""), allow_data_loss=True)
+    for commit in (old, before):
+        with pytest.raises(HistoryReclaimed):
+            persons(graph, commit)
+    assert [set(row) for row in persons(graph)] == [{"id", "name"}] * 3
+
+
+def test_vectors_lists_and_blobs_can_be_added_and_dropped(graph: Graph) -> None:
+    wide = SCHEMA.replace("age: I32?", "age: I32? at: Vector(2)? tags: [String]? face: Blob?")
+    graph.apply_schema(wide)
+    graph.load(b'{"type":"Person","data":{"name":"ann","at":[1,2],"tags":["x"],"face":"base64:AAEC"}}', "merge")
+    fold(graph)
+    full = {"id": "ann", "name": "ann", "age": None, "at": [1.0, 2.0], "tags": ["x"], "face": "base64:AAEC", "mood": None}
+    assert persons(graph)[0] == full
+    commit = head(graph)
+    graph.apply_schema(SCHEMA)
+    graph.apply_schema(wide)
+    assert persons(graph)[0] == {**full, "at": None, "tags": None, "face": None}
+    assert persons(graph, commit)[0] == full
+    graph.load(b'{"type":"Person","data":{"name":"bob","at":[3,4],"tags":[]}}', "merge")
+    fold(graph)
+    assert [row["at"] for row in persons(graph)] == [None, [3.0, 4.0]]
+    graph.apply_schema(SCHEMA, allow_data_loss=True)
+    assert set(persons(graph)[0]) == {"id", "name", "age", "mood"}
