@@ -182,7 +182,13 @@ def _parent_state(log: Log, commit: CommitEntry, known: Schema) -> State:
 
 def fork_cut(log: Log, ref: Ref, known: Schema) -> Cut:
     """Return the state that a branch continues; it may stand in the middle of a record."""
-    entry = log.read(ref.fork)
+    try:
+        entry = log.read(ref.fork)
+    except HistoryReclaimed:
+        # A cleanup came in between the look at the head and the creation of the branch; it leaves the last fold of a commit.
+        entry = next(folds_behind(log, ref.fork, ref.fork_commit), None)  # type: ignore[assignment]
+        if entry is None:
+            raise reclaimed(ref.fork_commit) from None
     if entry.record.state.head == ref.fork_commit:
         return open_cut(log, entry, known)
     return cut_at(log, entry, next(commit for commit in entry.record.commits if commit.id == ref.fork_commit), known)

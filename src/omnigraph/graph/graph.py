@@ -215,7 +215,8 @@ class Graph:
         from omnigraph.graph.export import export_rows
 
         head = self._head(branch, snapshot, at)
-        return export_rows(head.cut.schema, head.view, BlobReader(self._store), types, tables)
+        view = self._views.on_own_bases(head.view, head.cut)
+        return export_rows(head.cut.schema, view, BlobReader(self._store), types, tables)
 
     @survives_cleanup
     def blob(

@@ -46,6 +46,9 @@ def optimize(
     Types in ``rebuild`` are written anew whatever their shape. Raises WriteConflict when others keep replacing the same bases.
     """
     run = _Run(store, branch, open_table, set(rebuild))
+    if rebuild:
+        run.compact()  # first: a fold would look rows up by indexes that are not to be trusted
+        run.rebuilt()
     run.fold()
     run.compact()
     return run.report()
@@ -116,6 +119,10 @@ class _Run:
             pending = (set(rewritten) - published) | gone
             if pending:
                 self._lost(cut, pending)
+
+    def rebuilt(self) -> None:
+        """Note that the types that were to be written anew have been."""
+        self._rebuild.clear()
 
     def report(self) -> list[OptimizeTable]:
         """Return what was done to each type."""

@@ -18,9 +18,9 @@ from omnigraph.storage.cache import GraphCache
 from omnigraph.storage.cut import open_cut
 from omnigraph.storage.history import gather_span
 from omnigraph.storage.log import Log
-from omnigraph.storage.names import SCHEMA_COPY, history_key
+from omnigraph.storage.names import SCHEMA_COPY, history_key, ref_key
 from omnigraph.storage.objects import ObjectStore
-from omnigraph.storage.record import MAIN, Position
+from omnigraph.storage.record import MAIN, Position, Ref, decode
 from omnigraph.wire.maintenance import RepairOutput, RepairTable
 
 
@@ -92,7 +92,14 @@ def _derived(store: ObjectStore, log: Log, found: Verified, *, confirm: bool) ->
 def _index(store: ObjectStore, log: Log, found: Verified) -> None:
     """Write the tables anew whose indexes are missing or wrong: what an index says must not be trusted in between."""
     views = ViewFactory(store, GraphCache(0), DEFAULT_SETTINGS)
-    head = log.find_head(MAIN)
-    assert head is not None, "main was verified"
-    main = BranchHead(log, MAIN, MAIN, open_cut(log, head), views.view_of)
-    optimize(store, main, views.open_table, rebuild=frozenset(found.indexes))
+    for name, keys in found.branches.items():
+        ref = None if name == MAIN else decode(store.get(ref_key(name)), Ref, ref_key(name))
+        branch_id = MAIN if ref is None else ref.branch_id
+        head = log.find_head(branch_id)
+        if head is None:
+            assert ref is not None, "main was verified"
+            head = log.read(ref.fork)
+            if head.record.state.head != ref.fork_commit:
+                continue  # forked from the middle of a record: the first fold of the branch brings the indexes
+        branch = BranchHead(log, name, branch_id, open_cut(log, head), views.view_of)
+        optimize(store, branch, views.open_table, rebuild=frozenset(keys))

@@ -29,12 +29,16 @@ from omnigraph.storage.table import INDEX_ROWS_MIN, LanceTable
 
 @dataclass(slots=True)
 class Verified:
-    """What was found. ``defects`` and ``indexes`` (columns to index again) are by type key."""
+    """What was found. ``defects`` and ``indexes`` (columns to index again) are by type key.
+
+    ``branches`` holds, by branch, the types whose indexes are bad there: branches share tables and indexes.
+    """
 
     types: dict[str, int] = field(default_factory=dict)
     """Main's types and their table versions."""
     defects: dict[str, list[str]] = field(default_factory=dict)
     indexes: dict[str, list[str]] = field(default_factory=dict)
+    branches: dict[str, set[str]] = field(default_factory=dict)
     hints: dict[str, int] = field(default_factory=dict)
     """Logs whose hint leads nowhere, and the true heads."""
     schema_copy: str | None = None
@@ -64,8 +68,8 @@ def verify(log: Log) -> Verified:
     versions = {table.type_id: table.changed_version for table in main.record.state.tables}
     found.types = {key: versions[identity.type_id] for key, identity in schema.by_key.items()}
     _verify_copy(log, found, schema)
-    seen: set[tuple[str, str]] = set()
-    _verify_line(log, found, MAIN, main, seen, "")
+    seen: dict[tuple[str, str], list[str]] = {}
+    _verify_line(log, found, Branch(MAIN, MAIN, ""), main, seen)
     for item in list(log.store.list("refs/")):
         name = branch_of_ref_key(item.key)
         if name is None:
@@ -78,7 +82,7 @@ def verify(log: Log) -> Verified:
         except OmnigraphError as error:
             found.defect_of_all(f"branch '{name}': {error.message}")
             continue
-        _verify_line(log, found, ref.branch_id, head, seen, f"branch '{name}': ")
+        _verify_line(log, found, Branch(name, ref.branch_id, f"branch '{name}': "), head, seen)
     return found
 
 
@@ -108,7 +112,18 @@ def _verify_copy(log: Log, found: Verified, schema: Schema) -> None:
     found.schema_copy = source
 
 
-def _verify_line(log: Log, found: Verified, branch_id: str, head: LogEntry, seen: set[tuple[str, str]], where: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A live branch; ``where`` begins what is said about it."""
+
+    name: str
+    branch_id: str
+    where: str
+
+
+def _verify_line(log: Log, found: Verified, branch: Branch, head: LogEntry, seen: dict[tuple[str, str], list[str]]) -> None:
+    """Verify what the head of a branch names. ``seen`` holds the columns with a bad index of the bases that were verified."""
+    branch_id, where = branch.branch_id, branch.where
     own = head.position.seq if head.position.branch_id == branch_id else -1
     if own >= 0:
         _verify_hint(log, found, branch_id, own)
@@ -125,13 +140,15 @@ def _verify_line(log: Log, found: Verified, branch_id: str, head: LogEntry, seen
     for key, identity in cut.schema.by_key.items():
         table = cut.tables[identity.type_id]
         tail = any(item.inline.type_id == identity.type_id for item in cut.tail)
-        if (table.table_id, table.base_version) in seen and not tail:
-            continue
-        seen.add((table.table_id, table.base_version))
-        try:
-            _verify_type(log, found, cut, key, identity, table, packs, where)
-        except OmnigraphError as error:
-            found.defect(key, f"{where}{error.message}")
+        base = table.table_id, table.base_version
+        if base not in seen or tail:
+            seen.setdefault(base, [])
+            try:
+                seen[base] = _verify_type(log, found, cut, key, identity, table, packs, where)
+            except OmnigraphError as error:
+                found.defect(key, f"{where}{error.message}")
+        if seen[base]:
+            found.branches.setdefault(branch.name, set()).add(key)
     _verify_packs(log, found, packs, where)
 
 
@@ -181,7 +198,9 @@ def _verify_type(
     table: TableState,
     packs: dict[str, list[tuple[str, ManagedBlob]]],
     where: str,
-) -> None:
+) -> list[str]:
+    """Verify the rows of one type and return the columns whose index is bad."""
+    bad: list[str] = []
     changes = cut.changes_of(identity.type_id)
     net = net_change(changes)
     rows = 0 if net.upserts is None else net.upserts.num_rows
@@ -206,6 +225,7 @@ def _verify_type(
             found.indexes.setdefault(key, []).extend(name for name in bad if name not in found.indexes.get(key, ()))
     if rows != table.rows:
         found.defect(key, f"{where}{rows} rows are stored where the commit counts {table.rows}")
+    return bad
 
 
 def _index_answers(base: LanceTable, column: str) -> bool:

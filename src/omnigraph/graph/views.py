@@ -52,6 +52,18 @@ class ViewFactory:
         """
         return SnapshotView(cut.catalog, self.sources_of(cut, drops), self._cache, self._mode)
 
+    def on_own_bases(self, view: SnapshotView, cut: Cut) -> SnapshotView:
+        """Return a view of a cut that reads the bases which the cut names.
+
+        A view that has been carried along since before a fold reads older ones, which a cleanup may remove.
+        """
+        own = {key: self._identity(cut.tables[identity.type_id]) for key, identity in cut.schema.by_key.items()}
+        return view if view.bases == own else self.view_of(cut)
+
+    @staticmethod
+    def _identity(table: TableState) -> tuple[str, str] | None:
+        return (table.table_id, table.base_version) if table.base_version else None
+
     def rebased(self, view: SnapshotView, cut: Cut) -> SnapshotView:
         """Return a view of a cut with the parts in memory that ``view`` has. Reads whole columns: for a background thread."""
         return view.rebased(self.sources_of(cut), cut.catalog)
@@ -74,7 +86,7 @@ class ViewFactory:
             table = cut.tables[identity.type_id]
             sources[key] = TableSource(
                 open_base=partial(self.open_table, table),
-                base_identity=(table.table_id, table.base_version) if table.base_version else None,
+                base_identity=self._identity(table),
                 tail=tails.get(identity.type_id, ()),
                 column_of=columns_of(identity),
                 rows=table.rows,

@@ -17,7 +17,7 @@ from omnigraph.errors import StorageError
 from omnigraph.storage.objects import ObjectChanged, ObjectExists, ObjectInfo, ObjectMissing, ReadCounters
 
 _DIRECTORY_HANDLES_MAX = 64
-_TEMPORARY_PREFIX = "~tmp-"
+TEMPORARY_PREFIX = "~tmp-"
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL, errno.ENOSYS}
 
 
@@ -129,7 +129,7 @@ class LocalStore:
     def put(self, key: str, data: bytes, *, durable: bool = False) -> None:
         path = self.path(key)
         directory, name = path.rsplit("/", 1)
-        temporary = f"{directory}/{_TEMPORARY_PREFIX}{os.getpid()}-{threading.get_ident()}-{name[-40:]}"
+        temporary = f"{directory}/{TEMPORARY_PREFIX}{os.getpid()}-{threading.get_ident()}-{name[-40:]}"
         try:
             self._make_directories(directory)
             with open(temporary, "wb", buffering=0) as file:
@@ -291,7 +291,7 @@ class LocalStore:
         return True
 
     def _link_named(self, directory: str, name: str, data: bytes) -> None:
-        temporary = f"{directory}/{_TEMPORARY_PREFIX}{os.getpid()}-{threading.get_ident()}-{name[-40:]}"
+        temporary = f"{directory}/{TEMPORARY_PREFIX}{os.getpid()}-{threading.get_ident()}-{name[-40:]}"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
             try:

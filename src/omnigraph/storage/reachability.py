@@ -58,6 +58,10 @@ def reachable(log: Log, open_table: OpenTable) -> Reachable:
     """Walk every record of every live branch and return what they name. O(history), and one look at each base."""
     found = Reachable()
     found.add(SCHEMA_COPY)
+    for item in log.store.list("log/"):
+        parts = item.key.split("/")
+        if len(parts) == 4 and parts[2] == "history":
+            found.add(history_prefix(parts[1]))  # that of a deleted branch is as long there as somebody has a parent in it
     found.add(PROBE)
     bases: set[tuple[str, str]] = set()
     packs: set[str] = set()
@@ -84,6 +88,8 @@ def reachable(log: Log, open_table: OpenTable) -> Reachable:
                 for at in range(span.first, span.last + 1):
                     found.add(record_key(span.branch_id, at))
             found.add(record_key(entry.record.state.schema_at.branch_id, entry.record.state.schema_at.seq))
+            for table in entry.record.state.tables:
+                found.add(reclaimed_key(table.table_id, table.base_version))
             try:
                 cut = open_cut(log, entry)
             except HistoryReclaimed:
@@ -129,7 +135,6 @@ def _add_table(
         return
     bases.add(identity)
     base = open_table(table)
-    found.add(reclaimed_key(*identity))
     try:
         for key in files_of(base):
             found.add(key)

@@ -17,6 +17,7 @@ from omnigraph.storage import record as format_
 from omnigraph.storage.blob import ManagedBlob, parse_reference
 from omnigraph.storage.cut import decode_rows
 from omnigraph.storage.history import gather
+from omnigraph.storage.local import TEMPORARY_PREFIX
 from omnigraph.storage.log import RECLAIMED, Log, inline_changes
 from omnigraph.storage.names import pack_key, reclaimed_key, record_key
 from omnigraph.storage.objects import ObjectInfo, ObjectMissing
@@ -110,6 +111,10 @@ class _Planner:
                 elif log.live:
                     self.made.emptied.append((self._type_of(noted.rows_of), noted.position, noted.size_bytes))
                     self.made.gathered[log.branch_id] = max(self.made.gathered.get(log.branch_id, 0), noted.position.seq)
+        for key, item in self.survey.objects.items():
+            folder, _, name = key.rpartition("/")
+            if name.startswith(TEMPORARY_PREFIX) and folder.startswith(("log", "refs")) and item.modified_s <= self.horizon:
+                self.made.deleted.append((NOBODY, item))
         for log in dead:
             stays = [seq for seq in log.records if Position(log.branch_id, seq) in self.kept]
             wanted = log.branch_id in referenced or bool(stays)
@@ -117,7 +122,11 @@ class _Planner:
                 self.made.gathered[log.branch_id] = max(log.records)
             for key, item in self.survey.objects.items():
                 parts = key.split("/")
-                if parts[:2] != ["log", log.branch_id] or (wanted and len(parts) == 4):
+                if (
+                    parts[:2] != ["log", log.branch_id]
+                    or (wanted and len(parts) == 4)
+                    or parts[-1].startswith(TEMPORARY_PREFIX)
+                ):
                     continue
                 seq = int(parts[2]) if parts[2].isdigit() else -1
                 if seq not in stays:

@@ -105,6 +105,8 @@ class _Retention:
         fork = self.survey.at(log.ref.fork)
         if fork is not None and not fork.reclaimed:
             self.keep_cut(fork)
+            if fork.head != log.ref.fork_commit and fork.commits[0].parent_at is not None:
+                self.kept.changes.add(fork.commits[0].parent_at)  # a place in the middle of a record needs what was before it
             return
         parent = self.survey.logs.get(log.ref.fork.branch_id)  # folds behind the fork show the same rows
         for noted in [] if parent is None else parent.records.values():
@@ -157,7 +159,7 @@ class _Retention:
     def _place_of(self, position: Position, commit_id: str) -> Position:
         """Return the record that holds the newest commit of a record: that of a fold is in an earlier one."""
         noted = self.survey.at(position)
-        if noted is not None:
+        if noted is not None and noted.head == commit_id:
             return self.survey.log.read(position).record.state.head_at
         found = position
         while not any(commit.id == commit_id for commit in commits_at(self.survey.log, found)):

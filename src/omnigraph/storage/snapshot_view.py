@@ -108,6 +108,11 @@ class SnapshotView:
         if refusal:
             raise HistoryReclaimed(refusal, hint="read a later commit")
 
+    @property
+    def bases(self) -> dict[str, tuple[str, str] | None]:
+        """The stored tables that are read, by type key; None where there is none."""
+        return {key: source.base_identity for key, source in self._sources.items()}
+
     # --- the next versions ---------------------------------------------------------------------------------------------
 
     def extend(
