@@ -17,7 +17,7 @@ from cluster.worlds import CONFIG, QUERY, SCHEMA, TWO, WIDER, files_of, ledger, 
 from omnigraph.cluster.apply import apply
 from omnigraph.cluster.approve import approve
 from omnigraph.cluster.observe import import_state
-from omnigraph.errors import InvalidSetting
+from omnigraph.errors import InvalidSetting, OmnigraphError
 from omnigraph.graph.graph import open_graph
 from omnigraph.server.boot import plan_boot
 from omnigraph.server.options import Options
@@ -177,8 +177,6 @@ def test_a_graph_that_is_gone_and_queries_that_do_not_fit_any_more(open_cluster:
 
 
 def _any_refusal(where: str) -> str:
-    from omnigraph.errors import OmnigraphError
-
     with pytest.raises(OmnigraphError) as refused:
         boot(Options(cluster=where, unauthenticated=True), {})
     return refused.value.message
@@ -342,3 +340,92 @@ def test_a_process(open_cluster: str, tmp_path: Path) -> None:
             time.sleep(0.05)
         assert queries() == ["found"]
         assert server.stop() == 0
+
+
+# --- quarantine ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> str:
+    return cluster(tmp_path / "geo", TWO.partition("policies:")[0])
+
+
+def interrupt(where: str, graph_id: str) -> None:
+    from omnigraph.cluster.findings import Findings
+    from omnigraph.cluster.root import StorageRoot
+    from omnigraph.cluster.sidecar import Sidecar, write_sidecar
+
+    sidecar = Sidecar(
+        schema_version=1,
+        operation_id=f"01{graph_id.upper()}",
+        started_at="2026-06-08T12:34:56Z",
+        kind="schema_apply",
+        graph_id=graph_id,
+        graph_uri="x",
+        desired_schema_digest="d",
+    )
+    assert write_sidecar(StorageRoot(where), sidecar, Findings())
+
+
+def misfit(where: str, graph_id: str) -> None:
+    with open_graph(f"{where}/graphs/{graph_id}.omni") as graph:
+        graph.apply_schema("node Town { name: String @key }")
+
+
+def vanish(where: str, graph_id: str) -> None:
+    shutil.rmtree(f"{where}/graphs/{graph_id}.omni")
+
+
+ALLOWED = Options(unauthenticated=True, allow_quarantine=True)
+
+
+@pytest.mark.parametrize(
+    ("harm", "code"),
+    [(interrupt, "cluster_recovery_pending"), (misfit, "query_typecheck_error"), (vanish, "graph_open_failed")],
+)
+def test_a_fault_of_one_graph_takes_out_that_graph_where_it_may(
+    two: str, loop: asyncio.AbstractEventLoop, harm: Any, code: str
+) -> None:
+    from dataclasses import replace
+
+    harm(two, "atlas")
+    assert _any_refusal(two)
+    both = {"OMNIGRAPH_ALLOW_QUARANTINE": "1", "OMNIGRAPH_REQUIRE_ALL_GRAPHS": "yes"}
+    for strict in (both, {"OMNIGRAPH_ALLOW_QUARANTINE": " 0 "}):
+        with pytest.raises(OmnigraphError):
+            boot(Options(cluster=two, unauthenticated=True), strict)
+    service, application = boot(replace(ALLOWED, cluster=two), {})
+    browser = Browser(application, loop, None, "")
+    try:
+        assert sorted(service.graphs) == ["old"]
+        assert browser.get("/graphs/old/schema").status == 200
+        assert browser.get("/graphs/atlas/schema").status == 404
+        assert service.cluster is not None
+        assert [one.code for one in service.cluster.quarantined.values()] == [code]
+        if harm is interrupt:  # recovered: the next reload serves the graph again
+            assert apply(two).converged
+            assert browser.post("/admin/reload").status == 200
+            assert browser.get("/graphs/atlas/schema").status == 200
+            assert service.cluster.quarantined == {}
+    finally:
+        service.close()
+
+
+def test_a_quarantine_of_everything_is_a_refusal(two: str) -> None:
+    interrupt(two, "atlas")
+    vanish(two, "old")
+    told = refusal(two, ALLOWED)
+    for text in ("[cluster_no_healthy_graphs]", "[cluster_recovery_pending] graph.atlas: ", "[graph_open_failed] graph.old: "):
+        assert text in told
+
+
+def test_what_belongs_to_no_graph_stays_fatal(two: str) -> None:
+    Path(two, "__cluster/recoveries/01X.json").write_text("{")
+    assert "[invalid_recovery_sidecar]" in refusal(two, ALLOWED)
+    Path(two, "__cluster/recoveries/01X.json").unlink()
+    interrupt(two, " ")
+    assert "[cluster_recovery_unattributed]" in refusal(two, ALLOWED)
+    for path in Path(two, "__cluster/recoveries").iterdir():
+        path.unlink()
+    next(Path(two, "__cluster").rglob("*.gq")).unlink()
+    assert "[catalog_payload_missing]" in refusal(two, ALLOWED)

@@ -6,7 +6,7 @@ No lock is taken and nothing is written. Declarations are looked at for the stor
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from omnigraph.cluster import address
@@ -58,6 +58,8 @@ class Snapshot:
     revision: Revision
     graphs: list[AppliedGraph]
     bundles: list[Bundle]
+    interrupted: dict[str, Diagnostic] = field(default_factory=dict)
+    """Graphs that a sidecar is about, where such graphs may be left out."""
 
 
 def cluster_root(where: str, findings: Findings) -> StorageRoot | None:
@@ -77,19 +79,18 @@ def cluster_root(where: str, findings: Findings) -> StorageRoot | None:
     return declared_root(document.storage, where, findings) or directory
 
 
-def read_snapshot(where: str) -> Snapshot:
-    """Read the applied revision. Raises InvalidSetting with every finding that keeps it from being served."""
+def read_snapshot(where: str, *, quarantine: bool = False) -> Snapshot:
+    """Read the applied revision. Raises InvalidSetting with every finding that keeps it from being served.
+
+    With ``quarantine`` a sidecar is a finding about its graph alone, and one that is not understood a finding about all.
+    """
     findings, about_file = Findings(), Findings()
     root = cluster_root(where, about_file)
     if root is None:
         raise _not_ready(where, about_file)
     if not usable(root, findings):
         raise _not_ready(where, findings)
-    skipped = Findings()
-    count = len(read_sidecars(root, skipped))
-    if count:
-        message = f"{count} interrupted operation(s) await recovery; run a state-mutating command, e.g. `cluster apply`"
-        findings.error("cluster_recovery_pending", RECOVERIES.rstrip("/"), message)
+    interrupted = _interrupted(root, findings, quarantine=quarantine)
     found = read_ledger(root, findings)
     if found.ledger is None and not found.found and not any(one.code == "state_read_error" for one in findings.diagnostics):
         message = "no applied state; run `cluster import` and `cluster apply`"
@@ -98,7 +99,32 @@ def read_snapshot(where: str) -> Snapshot:
     snapshot = None if found.ledger is None else _complete(root, found, found.ledger, findings)
     if snapshot is None or not findings.ok:
         raise _not_ready(where, findings)
-    return snapshot
+    applied = {graph.graph_id for graph in snapshot.graphs}
+    return replace(snapshot, interrupted={graph_id: one for graph_id, one in interrupted.items() if graph_id in applied})
+
+
+def _interrupted(root: StorageRoot, findings: Findings, *, quarantine: bool) -> dict[str, Diagnostic]:
+    """Look at the sidecars; with ``quarantine`` return what they say about single graphs."""
+    skipped = Findings()
+    sidecars = [sidecar for _, sidecar in read_sidecars(root, skipped)]
+    if not quarantine:
+        if sidecars:
+            message = (
+                f"{len(sidecars)} interrupted operation(s) await recovery; run a state-mutating command, e.g. `cluster apply`"
+            )
+            findings.error("cluster_recovery_pending", RECOVERIES.rstrip("/"), message)
+        return {}
+    for one in skipped.diagnostics:
+        findings.error(one.code, one.path, one.message)
+    found = {}
+    for sidecar in sidecars:
+        if not sidecar.graph_id.strip():
+            message = "an interrupted operation does not say which graph it is about; run `cluster apply`"
+            findings.error("cluster_recovery_unattributed", sidecar.key, message)
+            continue
+        message = f"an interrupted {sidecar.kind.replace('_', ' ')} awaits recovery; run `cluster apply`"
+        found[sidecar.graph_id] = Diagnostic("cluster_recovery_pending", "error", f"graph.{sidecar.graph_id}", message)
+    return found
 
 
 def _complete(root: StorageRoot, found: ReadLedger, ledger: Ledger, findings: Findings) -> Snapshot:

@@ -15,6 +15,7 @@ from omnigraph.storage.root import local_path
 
 if TYPE_CHECKING:
     from omnigraph.cluster.serving import Revision
+    from omnigraph.server.quarantine import Quarantine
 
 BIND_DEFAULT: Final = "127.0.0.1:8080"
 Mode = Literal["single", "multi"]
@@ -55,11 +56,15 @@ class BootPlan:
     server_policy_text: bytes | None = None
     cluster: str | None = None
     revision: Revision | None = None
+    quarantine: Quarantine | None = None
+    has_bundles: bool = False
 
     @property
     def has_policy(self) -> bool:
         """Whether any policy is configured."""
-        return self.server_policy_file is not None or any(graph.policy_file is not None for graph in self.graphs)
+        if self.has_bundles or self.server_policy_file is not None:
+            return True
+        return any(graph.policy_file is not None for graph in self.graphs)
 
 
 def plan_boot(options: Options, environment: Mapping[str, str]) -> BootPlan:
@@ -68,8 +73,10 @@ def plan_boot(options: Options, environment: Mapping[str, str]) -> BootPlan:
         if options.uri is not None or options.target is not None or options.config is not None:
             raise InvalidSetting(_CLUSTER_EXCLUSIVE)
         from omnigraph.server.cluster_boot import plan_cluster
+        from omnigraph.server.quarantine import quarantine_allowed
 
-        return plan_cluster(options.cluster, options.bind or BIND_DEFAULT)
+        allowed = quarantine_allowed(options, environment)
+        return plan_cluster(options.cluster, options.bind or BIND_DEFAULT, quarantine=allowed)
     legacy = load_legacy(options.config, environment)
     settings = legacy.settings
     bind = options.bind or settings.server.bind or BIND_DEFAULT

@@ -9,22 +9,32 @@ from omnigraph.language import decode_source, parse_queries
 from omnigraph.language.query_tree import QueryFile
 from omnigraph.server.boot import BootPlan, GraphPlan
 from omnigraph.server.graph_id import check_graph_id
+from omnigraph.server.quarantine import Quarantine
 
 _CLUSTER = "cluster"
 
 
-def plan_cluster(where: str, bind: str) -> BootPlan:
-    """Read the applied revision of a cluster. Raises InvalidSetting with every reason not to serve it."""
-    snapshot = read_snapshot(where)
+def plan_cluster(where: str, bind: str, *, quarantine: bool = False) -> BootPlan:
+    """Read the applied revision of a cluster. Raises InvalidSetting with every reason not to serve it.
+
+    With ``quarantine`` what is wrong with one graph takes out that graph only.
+    """
+    snapshot = read_snapshot(where, quarantine=quarantine)
+    taken_out = Quarantine(where) if quarantine else None
     policies = _bound(snapshot)
     for graph in snapshot.graphs:
         try:
             check_graph_id(graph.graph_id)
         except OmnigraphError as error:
             raise InvalidSetting(f"invalid graph id '{graph.graph_id}' in the cluster at '{where}': {error.message}") from None
-    registries = _registries(snapshot.graphs)
+    if taken_out is not None:
+        for graph_id, finding in snapshot.interrupted.items():
+            taken_out.add(graph_id, finding.code, finding.message)
+    registries = _registries(snapshot.graphs, taken_out)
     plans = []
     for graph in snapshot.graphs:
+        if taken_out is not None and graph.graph_id in taken_out.found:
+            continue
         bundle = policies.get(f"graph.{graph.graph_id}")
         plans.append(
             GraphPlan(
@@ -36,6 +46,8 @@ def plan_cluster(where: str, bind: str) -> BootPlan:
                 None if bundle is None else bundle.text,
             )
         )
+    if taken_out is not None:
+        taken_out.refuse_without(len(plans))
     of_server = policies.get(_CLUSTER)
     return BootPlan(
         "multi",
@@ -45,6 +57,8 @@ def plan_cluster(where: str, bind: str) -> BootPlan:
         server_policy_text=None if of_server is None else of_server.text,
         cluster=where,
         revision=snapshot.revision,
+        quarantine=taken_out,
+        has_bundles=bool(snapshot.bundles),
     )
 
 
@@ -75,8 +89,8 @@ def _bound(snapshot: Snapshot) -> dict[str, Bundle]:
     return bound
 
 
-def _registries(graphs: list[AppliedGraph]) -> dict[str, Registry]:
-    """Parse the stored queries of all graphs. Raises InvalidSetting that lists each that cannot be used."""
+def _registries(graphs: list[AppliedGraph], quarantine: Quarantine | None) -> dict[str, Registry]:
+    """Parse the stored queries of all graphs. One that cannot be used takes its graph out, or InvalidSetting lists them all."""
     files: dict[bytes, QueryFile | str] = {}
     problems: list[str] = []
     registries = {}
@@ -89,7 +103,10 @@ def _registries(graphs: list[AppliedGraph]) -> dict[str, Registry]:
             declared = None if isinstance(file, str) else next((one for one in file.queries if one.name == name), None)
             if declared is None:
                 reason = file if isinstance(file, str) else f"no `query {name}` declaration found"
-                problems.append(f"  graph '{graph.graph_id}', query '{name}': {reason}")
+                if quarantine is not None:
+                    quarantine.add(graph.graph_id, "query_parse_error", f"stored query '{name}': {reason}")
+                else:
+                    problems.append(f"  graph '{graph.graph_id}', query '{name}': {reason}")
                 continue
             queries[name] = StoredQuery(name, decode_source(text), declared, True, name)
         registries[graph.graph_id] = Registry(queries)

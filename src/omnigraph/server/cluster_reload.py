@@ -39,9 +39,10 @@ async def reload(service: Service, environment: Mapping[str, str] | None = None)
 async def _reload(service: Service, environment: Mapping[str, str]) -> bool:
     cluster = service.cluster
     assert cluster is not None
-    plan = await service.workers.stream(plan_cluster, cluster.where, "")
+    plan = await service.workers.stream(partial(plan_cluster, cluster.where, "", quarantine=cluster.quarantines))
     assert plan.revision is not None
-    if plan.revision == cluster.revision:
+    before = cluster.revision
+    if plan.revision == cluster.revision and not cluster.quarantined:
         return False
     state = RuntimeState.of(
         has_tokens=bool(service.tokens), has_policy=plan.has_policy, consent=service.state is RuntimeState.OPEN
@@ -52,8 +53,9 @@ async def _reload(service: Service, environment: Mapping[str, str]) -> bool:
     done_with += [graph for graph_id, graph in service.graphs.items() if graph_id not in served]
     done_with += [graph for graph_id, graph in fresh.items() if served[graph_id].graph is not graph.graph]
     _switch(service, plan.revision, state, management, served)
+    cluster.quarantined = {} if plan.quarantine is None else plan.quarantine.found
     await service.workers.stream(_close, done_with)
-    return True
+    return before != plan.revision
 
 
 def _prepare(

@@ -93,7 +93,8 @@ def _serve(options: Options) -> None:
             logs.info("serving omnigraph", uri=graph.uri, graph_id=graph.graph_id, bind=bind, mode=plan.mode)
         else:
             count = len(service.graphs)
-            logs.info("serving omnigraph", bind=bind, mode=plan.mode, graph_count=count, config=plan.config_path)
+            origin = plan.config_path if plan.cluster is None else plan.cluster
+            logs.info("serving omnigraph", bind=bind, mode=plan.mode, graph_count=count, config=origin)
         serve(Application(service, route_table(service)), listener, f"OMNIGRAPH_LISTEN_ADDR={bind}", reload)
     finally:
         service.close()

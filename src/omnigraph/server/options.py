@@ -22,6 +22,8 @@ class Options:
     cluster: str | None = None
     bind: str | None = None
     unauthenticated: bool = False
+    allow_quarantine: bool = False
+    require_all_graphs: bool = False
 
 
 def parse_options(words: Sequence[str] | None = None) -> Options:
@@ -35,10 +37,11 @@ def parse_options(words: Sequence[str] | None = None) -> Options:
     parser.add_argument("--cluster", metavar="DIR|URI", help="serve the applied revision of a cluster")
     parser.add_argument("--bind", metavar="HOST:PORT", help="address to listen on; default 127.0.0.1:8080")
     parser.add_argument("--unauthenticated", action="store_true", help="consent to a server without tokens and policy")
+    parser.add_argument("--allow-quarantine", action="store_true", help="serve a cluster without the graphs that have a fault")
     parser.add_argument("--require-all-graphs", action="store_true", help="serve a cluster whole or not at all; the default")
     parser.add_argument("--version", action="version", version=f"omnigraph-server {__version__}")
     found = parser.parse_args(words)
-    return Options(found.uri, found.target, found.config, found.cluster, found.bind, found.unauthenticated)
+    return Options(**vars(found))
 
 
 def truthy(environment: Mapping[str, str], name: str, default: str = "") -> bool:

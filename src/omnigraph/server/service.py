@@ -29,6 +29,8 @@ from omnigraph.wire.service import QueryCatalogEntry
 
 if TYPE_CHECKING:
     from omnigraph.cluster.serving import Revision
+    from omnigraph.server.quarantine import Quarantine
+    from omnigraph.wire.cluster import Diagnostic
 
 OPENING_AT_A_TIME: Final = 4
 METRICS_VARIABLE: Final = "OMNIGRAPH_METRICS"
@@ -63,6 +65,8 @@ class ServedCluster:
 
     where: str
     revision: Revision
+    quarantines: bool = False
+    quarantined: dict[str, Diagnostic] = field(default_factory=dict)
     refusal: str | None = None
     """Why the last reload kept what was served before."""
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -116,9 +120,11 @@ def open_service(plan: BootPlan, state: RuntimeState, tokens: TokenTable, enviro
             workers=workers,
             metrics=Metrics() if truthy(environment, METRICS_VARIABLE) else None,
             source_version=environment.get(SOURCE_VERSION_VARIABLE) or None,
-            cluster=None if plan.cluster is None or plan.revision is None else ServedCluster(plan.cluster, plan.revision),
         )
         service.graphs = open_graphs(plan, state, tokens, environment, workers)
+        if plan.cluster is not None and plan.revision is not None:
+            found = {} if plan.quarantine is None else plan.quarantine.found
+            service.cluster = ServedCluster(plan.cluster, plan.revision, plan.quarantine is not None, found)
     except BaseException:
         workers.close()
         raise
@@ -136,43 +142,62 @@ def management_of(plan: BootPlan, state: RuntimeState, environment: Mapping[str,
 def open_graphs(
     plan: BootPlan, state: RuntimeState, tokens: TokenTable, environment: Mapping[str, str], workers: Workers
 ) -> dict[str, ServedGraph]:
-    """Open graphs, check their stored queries, load their policies. Raises the first reason not to; all are closed then."""
+    """Open graphs, check their stored queries, load their policies. Raises the first reason not to; all are closed then.
+
+    Where the plan has a quarantine, a graph that does not open, or whose stored queries do not fit, goes there.
+    """
     _refuse_shared_roots(plan)
     opened = _open_all(plan)
     graphs: dict[str, ServedGraph] = {}
     try:
-        for graph_plan, graph in zip(plan.graphs, opened, strict=True):
+        for graph_plan, graph in opened:
             label = "default" if plan.mode == "single" else graph_plan.policy_id
             committer = Committer(graph, workers, group=truthy(environment, GROUP_VARIABLE, "1"))
             graphs[graph_plan.policy_id] = ServedGraph(
                 graph_plan.policy_id, graph_plan.uri, graph, Access(state), graph_plan.registry, committer, label
             )
-        for served in graphs.values():
-            served.check_queries(served.graph_id, served.graph.catalog)
-        for graph_plan, served in zip(plan.graphs, graphs.values(), strict=True):
-            if graph_plan.policy_file is not None:
+        _check_all(graphs, plan.quarantine)
+        for graph_plan, _ in opened:
+            served = graphs.get(graph_plan.policy_id)
+            if served is not None and graph_plan.policy_file is not None:
                 file, text = graph_plan.policy_file, graph_plan.policy_text
                 engine = _policy(file, text, "Graph", graph_plan.policy_id, environment)
                 _advise(engine, tokens)
                 served.access = Access(state, engine)
                 served.graph.gate = PolicyGate(engine)
     except BaseException:
-        for graph in opened:
+        for _, graph in opened:
             graph.close()
         raise
     return graphs
 
 
-def _open_all(plan: BootPlan) -> list[Graph]:
+def _check_all(graphs: dict[str, ServedGraph], quarantine: Quarantine | None) -> None:
+    """Hold all stored queries against the live schemas; a graph that goes to quarantine is closed and taken out."""
+    for graph_id, served in list(graphs.items()):
+        try:
+            served.check_queries(graph_id, served.graph.catalog)
+        except InvalidSetting as error:
+            if quarantine is None:
+                raise
+            quarantine.add(graph_id, "query_typecheck_error", error.message)
+            graphs.pop(graph_id).graph.close()
+    if quarantine is not None:
+        quarantine.refuse_without(len(graphs))
+
+
+def _open_all(plan: BootPlan) -> list[tuple[GraphPlan, Graph]]:
     if plan.mode == "single":
-        return [open_graph(plan.graphs[0].uri)]
+        return [(plan.graphs[0], open_graph(plan.graphs[0].uri))]
     with ThreadPoolExecutor(OPENING_AT_A_TIME) as pool:
         opening = [pool.submit(_open_named, graph) for graph in plan.graphs]
-    opened = [one.result() for one in opening if one.exception() is None]
-    for one in opening:
+    opened = [(graph, one.result()) for graph, one in zip(plan.graphs, opening, strict=True) if one.exception() is None]
+    for graph_plan, one in zip(plan.graphs, opening, strict=True):
         error = one.exception()
-        if error is not None:
-            for graph in opened:
+        if isinstance(error, OmnigraphError) and plan.quarantine is not None:
+            plan.quarantine.add(graph_plan.policy_id, "graph_open_failed", error.message)
+        elif error is not None:
+            for _, graph in opened:
                 graph.close()
             raise error
     return opened

@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
+from omnigraph.wire.cluster import Diagnostic
 from omnigraph.wire.encoding import Shape
 from omnigraph.wire.merge import MergeOutput
 
@@ -39,6 +40,7 @@ class ServedClusterOutput(RevisionOutput, frozen=True, gc=False, kw_only=True):
     """What a server serves of its cluster, and why the last reload was refused if it was."""
 
     graphs: list[str]
+    quarantined: list[Diagnostic] | UnsetType = UNSET
     refusal: str | UnsetType = UNSET
 
 

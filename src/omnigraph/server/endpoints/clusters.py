@@ -21,7 +21,12 @@ async def show(call: Call) -> Answer:
     cluster = call.service.cluster
     assert cluster is not None
     refusal = UNSET if cluster.refusal is None else cluster.refusal
-    found = ServedClusterOutput(*astuple(cluster.revision), graphs=sorted(call.service.graphs), refusal=refusal)
+    found = ServedClusterOutput(
+        *astuple(cluster.revision),
+        graphs=sorted(call.service.graphs),
+        quarantined=list(cluster.quarantined.values()) or UNSET,
+        refusal=refusal,
+    )
     return Answer(compact(found))
 
 
