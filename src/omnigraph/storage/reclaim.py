@@ -7,7 +7,10 @@ death still knows what the base named. Records go last of all: they are what tel
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
 
 import msgspec
 import pyarrow as pa
@@ -26,11 +29,12 @@ from omnigraph.storage.retention import Kept
 from omnigraph.storage.survey import BaseName, Survey
 from omnigraph.storage.table import LanceTable, files_of, first_files_of, manifest_of
 
-ORPHAN_AGE_S = 3_600.0
+_REMOTE_CALLS: Final = 16
+ORPHAN_AGE_S: Final = 3_600.0
 """A younger file that nobody names may belong to a write in flight, on this machine or another."""
 
 OpenBase = Callable[[BaseName], LanceTable]
-NOBODY = 0
+NOBODY: Final = 0
 """The type id of what belongs to no type."""
 
 
@@ -256,31 +260,39 @@ def _add_packs(found: dict[str, int], column: pa.Array | pa.ChunkedArray, type_i
 def carry_out(log: Log, made: Plan) -> dict[int, int]:
     """Delete what a plan says and return the bytes freed by type. What fails is noted in ``errors``; the rest goes on."""
     freed: dict[int, int] = {}
+    store = log.store
 
-    def tried(type_id: int, size_bytes: int, act: Callable[[], None]) -> None:
+    def tried(work: tuple[int, int, Callable[[], None]]) -> tuple[int, int, str | None]:
+        type_id, size_bytes, act = work
         try:
             act()
         except (StorageError, HistoryReclaimed) as error:
-            made.errors.setdefault(type_id, error.message)
-        else:
-            freed[type_id] = freed.get(type_id, 0) + size_bytes
+            return type_id, 0, error.message
+        return type_id, size_bytes, None
 
-    for branch_id, last in made.gathered.items():
-        gather(log, branch_id, last, whole=True)
-    for position in made.refused:
-        tried(NOBODY, 0, lambda position=position: _refuse(log, position))  # type: ignore[misc]  # bound at once
-    for base in made.marked:
-        log.store.put(reclaimed_key(*base), b"")
-    for objects in (made.files, made.manifests):
-        for type_id, items in objects.items():
-            for item in items:
-                tried(type_id, item.size_bytes, lambda key=item.key: log.store.delete(key))  # type: ignore[misc]  # as above
-    for type_id, position, size_bytes in made.emptied:
-        key = record_key(position.branch_id, position.seq)
-        tried(type_id, size_bytes, lambda key=key: log.store.put(key, RECLAIMED))  # type: ignore[misc]  # as above
+    def empty(position: Position) -> None:
+        store.put(record_key(position.branch_id, position.seq), RECLAIMED)
         log.forget(position)
-    for type_id, item in made.deleted:
-        tried(type_id, item.size_bytes, lambda key=item.key: log.store.delete(key))  # type: ignore[misc]  # as above
+
+    def all_of(phase: Iterable[tuple[int, int, Callable[[], None]]]) -> None:
+        for type_id, size_bytes, message in pool.map(tried, phase):
+            freed[type_id] = freed.get(type_id, 0) + size_bytes
+            if message is not None:
+                made.errors.setdefault(type_id, message)
+
+    with ThreadPoolExecutor(_REMOTE_CALLS if store.is_remote else 1, thread_name_prefix="omnigraph-cleanup") as pool:
+        for branch_id, last in made.gathered.items():
+            gather(log, branch_id, last, whole=True)
+        all_of((NOBODY, 0, partial(_refuse, log, position)) for position in made.refused)
+        list(pool.map(lambda base: store.put(reclaimed_key(*base), b""), made.marked))
+        for objects in (made.files, made.manifests):
+            all_of(
+                (type_id, item.size_bytes, partial(store.delete, item.key))
+                for type_id, items in objects.items()
+                for item in items
+            )
+        all_of((type_id, size_bytes, partial(empty, position)) for type_id, position, size_bytes in made.emptied)
+        all_of((type_id, item.size_bytes, partial(store.delete, item.key)) for type_id, item in made.deleted)
     return freed
 
 

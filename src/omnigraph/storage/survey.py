@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Final
 
 from omnigraph.errors import HistoryReclaimed
 from omnigraph.language.catalog import Scalar
@@ -17,6 +18,7 @@ from omnigraph.storage.names import branch_of_ref_key, reclaimed_key
 from omnigraph.storage.objects import ObjectInfo, ObjectMissing
 from omnigraph.storage.record import MAIN, CommitEntry, Position, Record, Ref, SchemaBlock, decode
 
+_TOGETHER: Final = 64
 BaseName = tuple[str, str]
 """A table id and a version of it."""
 
@@ -147,8 +149,12 @@ class Survey:
                 last = parts[3].partition("-")[2]
                 survey.newest = max(survey.newest, int(last) if last.isdigit() else -1)
         for survey in self.logs.values():
-            for seq in sorted(seqs.get(survey.branch_id, ())):
-                self._note(survey, seq)
+            there = sorted(seqs.get(survey.branch_id, ()))
+            for start in range(0, len(there), _TOGETHER):
+                together = there[start : start + _TOGETHER]
+                self.log.prefetch(Position(survey.branch_id, seq) for seq in together)
+                for seq in together:
+                    self._note(survey, seq)
             if survey.live:
                 self._catch_up(survey)
 

@@ -440,9 +440,11 @@ def compact_table(base: LanceTable, store: ObjectStore, schema: pa.Schema, *, an
             schema=schema,
             mode="overwrite" if anew else "append",
             max_rows_per_file=_ROWS_PER_FILE_MAX,
+            storage_options=dict(store.library_options) or None,
             session=_shared_session(),
         )
 
+    store.before_write()
     new = list(base._guarded("writing", write)) if sum(fragment.count_rows() for fragment in chosen) else []
     operation = _lance().LanceOperation
     if anew:
