@@ -26,6 +26,7 @@ from omnigraph.storage.record import (
     State,
     TableState,
 )
+from omnigraph.storage.tail import Tail
 from omnigraph.storage.ulid import new_ulid
 
 
@@ -97,7 +98,7 @@ class RecordDraft:
         self._branch = branch
         self._position = next_position(cut.entry, branch_id)
         self._tables = dict(cut.tables)
-        self._added: list[TailChange] = []
+        self._tail = cut.tail
 
     @property
     def is_empty(self) -> bool:
@@ -117,18 +118,20 @@ class RecordDraft:
         version = start.version + len(self.commits) + 1
         step = start.step + len(self.commits) + 1
         inline = []
+        added = []
         for type_id, written in draft.inline.items():
             change = written.change
             assert change.step == step, "it was evaluated on the state that it extends"
             encoded = InlineChange(type_id, written.encoded(), list(change.deletes), written.rows)
             inline.append(encoded)
             item = TailChange(step, encoded, change)
-            self._added.append(item)
+            added.append(item)
             self.size_bytes += item.size_bytes
             known = tables[type_id]
             tables[type_id] = TableState(
                 type_id, known.table_id, known.base_version, known.through, written.rows, version, branch
             )
+        self._tail = self._tail.extended(added)
         for type_id, base in draft.bases.items():
             tables[type_id] = TableState(type_id, base.table_id, base.version, step, base.rows, version, branch)
         for type_id, (table_id, base_version) in draft.folded.items():
@@ -167,9 +170,9 @@ class RecordDraft:
             schema=None,
             state=self._state(start.state.schema_at, start.state.tail),
         )
-        return Cut(LogEntry(self._position, record, 0), start.schema, (*start.tail, *self._added))
+        return Cut(LogEntry(self._position, record, 0), start.schema, self._tail)
 
-    def finish(self) -> tuple[Position, Record, tuple[TailChange, ...]]:
+    def finish(self) -> tuple[Position, Record, Tail]:
         """Return the record that publishes the commits, its place, and the tail after it."""
         assert self.commits, "there is nothing to publish"
         cut, position = self._start, self._position
@@ -186,7 +189,8 @@ class RecordDraft:
             schema=schema,
             state=self._state(schema_at, tail),
         )
-        return position, record, (*before, *self._added)
+        after = self._tail if before is cut.tail else before.extended(list(self._tail)[len(cut.tail) :])
+        return position, record, after
 
     def _state(self, schema_at: Position, tail: list[Span]) -> State:
         last = self.commits[-1]
@@ -204,7 +208,7 @@ class RecordDraft:
 
 def fast_forward_record(
     target: Cut, source: Cut, actor: str | None, branch_id: str, branch: str | None, *, eager: bool = False
-) -> tuple[Position, Record, tuple[TailChange, ...]]:
+) -> tuple[Position, Record, Tail]:
     """Return the record by which a branch takes over the state of another that continues it.
 
     Nothing is copied: the new state names the source's bases and, as its tail, the records of the source's log.
@@ -255,7 +259,7 @@ def fast_forward_record(
     return position, record, source.tail
 
 
-def fold_record(cut: Cut, folded: Mapping[int, TableState], branch_id: str) -> tuple[Position, Record, tuple[TailChange, ...]]:
+def fold_record(cut: Cut, folded: Mapping[int, TableState], branch_id: str) -> tuple[Position, Record, Tail]:
     """Return the record that says that tables have new bases, its place, and the tail after it.
 
     ``folded`` may come from an older cut of the same line: what was committed since stays in the tail.
@@ -298,29 +302,29 @@ def closing_record(last: Record) -> Record:
     return msgspec.structs.replace(last, nonce=new_ulid(), kind="close", commits=[], schema=None, carried=[])
 
 
-def _still_needed(cut: Cut, tables: Mapping[int, TableState]) -> tuple[TailChange, ...]:
+def _still_needed(cut: Cut, tables: Mapping[int, TableState]) -> Tail:
     if all(table.through == cut.tables[type_id].through for type_id, table in tables.items()):
         return cut.tail
-    return tuple(item for item in cut.tail if item.step > tables[item.inline.type_id].through)
+    return Tail(item for item in cut.tail if item.step > tables[item.inline.type_id].through)
 
 
-def _carries(position: Position, cut: Cut, before: Sequence[TailChange], eager: bool) -> bool:
+def _carries(position: Position, cut: Cut, before: Tail, eager: bool) -> bool:
     """Say whether a record is to carry the tail and the schema along."""
     if position.seq % CARRY_EVERY == 0:
         return True
     schema_bytes = 2 * len(cut.schema.block.source)  # with its identities, roughly
-    return eager and schema_bytes + sum(item.size_bytes for item in before) <= CARRY_EAGERLY_BYTES_MAX
+    return eager and schema_bytes + before.size_bytes <= CARRY_EAGERLY_BYTES_MAX
 
 
 def _tail_fields(
-    cut: Cut, position: Position, before: Sequence[TailChange], *, carry: bool
+    cut: Cut, position: Position, before: Tail, *, carry: bool
 ) -> tuple[list[Span], list[CarriedChange], SchemaBlock | None, Position]:
     """Return the fields of a record that say where its tail and its schema are."""
     block: SchemaBlock | None = cut.schema.block if carry else None
     schema_at = position if carry else cut.state.schema_at
     if not before:
         return [], [], block, schema_at
-    if cut.within_record or (carry and sum(item.size_bytes for item in before) <= CARRY_BYTES_MAX):
+    if cut.within_record or (carry and before.size_bytes <= CARRY_BYTES_MAX):
         return [], _carried(before), block, schema_at
     spans = cut.state.tail
     if cut.record.carried or any(commit.inline for commit in cut.record.commits):

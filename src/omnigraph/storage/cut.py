@@ -23,6 +23,7 @@ from omnigraph.storage.record import (
     TableState,
     TypeIdentity,
 )
+from omnigraph.storage.tail import Tail
 
 
 @lru_cache(maxsize=64)
@@ -84,7 +85,7 @@ class Cut:
 
     entry: LogEntry
     schema: Schema
-    tail: tuple[TailChange, ...]
+    tail: Tail
     within_record: bool = False
 
     @property
@@ -112,9 +113,9 @@ class Cut:
         """Return the types that have a tail."""
         return {item.inline.type_id for item in self.tail}
 
-    def before_last(self, commit: CommitEntry) -> tuple[TailChange, ...]:
+    def before_last(self, commit: CommitEntry) -> Tail:
         """Return the tail as it was after one commit of the record (which may hold later ones)."""
-        return tuple(item for item in self.tail if item.step <= commit.step)
+        return Tail(item for item in self.tail if item.step <= commit.step)
 
 
 def open_cut(log: Log, entry: LogEntry, known: Schema | None = None) -> Cut:
@@ -136,7 +137,7 @@ def open_cut(log: Log, entry: LogEntry, known: Schema | None = None) -> Cut:
                 hint="run `omnigraph repair`",
             )
         schema = Schema(block)
-    return Cut(entry, schema, tuple(needed(log.tail(entry), state.tables)))
+    return Cut(entry, schema, Tail(needed(log.tail(entry), state.tables)))
 
 
 def needed(changes: Sequence[CarriedChange], tables: Sequence[TableState]) -> Iterator[TailChange]:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import msgspec
 
 from omnigraph.storage.commit import Draft, RecordDraft, fold_record
-from omnigraph.storage.cut import Cut, Schema, TailChange
+from omnigraph.storage.cut import Cut, Schema
 from omnigraph.storage.log import LogEntry
 from omnigraph.storage.record import HardDrop, Position, Record, TableState
+from omnigraph.storage.tail import Tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,11 @@ def under_schema(cut: Cut, schema: Schema, branch: str | None = None) -> Cut:
         tables.append(table or TableState(identity.type_id, "", "", state.step, 0, state.version + 1, branch))
     state = msgspec.structs.replace(state, tables=tables, schema_digest=schema.block.digest, schema_id=schema.block.id)
     entry = LogEntry(cut.entry.position, msgspec.structs.replace(cut.record, state=state), cut.entry.size_bytes)
-    tail = tuple(item for item in cut.tail if item.inline.type_id in schema.by_id)
+    tail = Tail(item for item in cut.tail if item.inline.type_id in schema.by_id)
     return Cut(entry, schema, tail)
 
 
-def schema_record(
-    cut: Cut, change: SchemaDraft, branch_id: str, branch: str | None
-) -> tuple[Position, Record, tuple[TailChange, ...]]:
+def schema_record(cut: Cut, change: SchemaDraft, branch_id: str, branch: str | None) -> tuple[Position, Record, Tail]:
     """Return the record that publishes a schema change on top of ``cut``, its place, and the tail after it."""
     under = under_schema(cut, change.schema, branch)
     if change.draft is None:
