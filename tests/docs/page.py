@@ -28,6 +28,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -115,6 +116,7 @@ class Shell:
             stderr=subprocess.STDOUT,
             text=True,
             encoding="utf-8",
+            start_new_session=True,  # what a page leaves running ends with it
         )
 
     def run(self, command: str) -> tuple[int, str]:
@@ -136,7 +138,8 @@ class Shell:
         raise AssertionError(f"the shell ended during: {command}")
 
     def close(self) -> None:
-        self._process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -177,3 +178,12 @@ def test_the_shipped_document_is_the_served_one(guarded: Browser) -> None:
     if all(route.needs is None or hasattr(Graph, route.needs) for route in ROUTES):
         assert guarded.get("/openapi.json").body == shipped
     assert json.loads(shipped)["info"]["title"] == "Omnigraph API"
+
+
+def test_every_route_is_on_the_page_of_the_interface() -> None:
+    """Whoever adds a route writes a heading for it, and what it does, into docs/user/http-api.md."""
+    page = (SHIPPED.parent / "docs" / "user" / "http-api.md").read_text(encoding="utf-8")
+    headings = set(re.findall(r"^### ([A-Z]+ /\S*)$", page, re.MULTILINE))
+    routes = {f"{route.method} {route.path}" for route in ROUTES}
+    assert routes - headings == set(), "routes that the page does not tell of"
+    assert headings - routes - {"GET /metrics"} == set(), "routes that there are not"
