@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -248,3 +249,27 @@ def test_usage(run: Run) -> None:
         "`cluster` is a control-plane command; --server/--graph address the data plane and do not apply. "
         "It operates on a cluster directory (pass --config <dir>)."
     ) in err
+
+
+def test_a_config_directory_whose_name_is_no_utf8(run: Run, tmp_path: Path) -> None:
+    folder = os.fsdecode(bytes(tmp_path) + b"/geo\xff")
+    write_config(Path(folder), f"storage: {tmp_path}/store\n{CONFIG}")
+    for verb in ("validate", "import", "plan", "apply", "status"):
+        assert run(verb, "--config", folder)[0] == 0
+        assert document(run(verb, "--config", folder, "--json"), 0 if verb != "import" else 1)["config_dir"].endswith(
+            "geo\ufffd"
+        )
+    write_config(Path(folder))
+    assert "storage_root_invalid" in run("import", "--config", folder)[1]
+
+
+def test_a_schema_changed_behind_the_back_of_a_cluster_is_warned_of(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(tmp_path)
+    assert run("import")[0] == 0
+    assert run("apply")[0] == 0
+    (tmp_path / "wider.pg").write_text(WIDER)
+    capsys.readouterr()
+    assert main(["schema", "apply", "--schema", "wider.pg", "graphs/atlas.omni"]) == 0
+    assert "belongs to the cluster at ." in capsys.readouterr().err

@@ -241,3 +241,22 @@ def test_approvals_that_are_not_understood_stay_and_authorize_nothing(shrinking:
     assert code in codes(output)
     assert dispositions(output)["graph.old"] == "blocked:approval_required"
     assert path.read_text() == text
+
+
+def test_no_name_in_a_file_leads_out_of_the_storage_root(applied: Path, tmp_path: Path) -> None:
+    """Whoever can write the storage root can write anything into its files, and still gets nothing else removed."""
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious/x.gq").write_text("mine")
+    path = note(applied, "graph_delete", graph_id="../../precious")
+    path.write_text(path.read_text().replace("01NOTE", "x/../../../precious"))
+    found = ledger(applied)
+    found["applied_revision"]["resources"] |= {
+        "query.atlas...": {"digest": "../../../../../precious/x"},
+        "graph.../../precious": {"digest": "d"},
+    }
+    (applied / "__cluster/state.json").write_text(json.dumps(found))
+    assert "invalid_recovery_sidecar" in codes(refresh(str(applied)))
+    assert approve(str(applied), "graph.../../precious", "ines").ok
+    output = apply(str(applied))
+    assert "graph_delete_failed" in codes(output)
+    assert (tmp_path / "precious/x.gq").read_text() == "mine"

@@ -147,22 +147,26 @@ def _handlers(asked: Interruption) -> Iterator[list[int]]:
 
 def _print(arguments: Arguments, output: ClusterOutput, lines: Callable[[Any], list[str]]) -> int:  # Any: as above
     if arguments.flag("json"):
-        from omnigraph.wire.encoding import pretty
-
-        write_bytes(pretty(_fit(output)))
+        write_bytes(_document(output))
     else:
         diagnostics: Sequence[Diagnostic] = getattr(output, "diagnostics", ())
         write_text("\n".join([*lines(output), *(one.line() for one in diagnostics)]))
     return 0 if output.ok else 1
 
 
-def _fit(output: ClusterOutput) -> ClusterOutput:
-    """Make paths that were no UTF-8 fit for a JSON document."""
-    if output.config_dir == json_text(output.config_dir):
-        return output
-    from msgspec.structs import replace
+def _document(output: ClusterOutput) -> bytes:
+    """Return the JSON document; bytes of paths that were no UTF-8 become replacement characters."""
+    import msgspec
 
-    return replace(output, config_dir=json_text(output.config_dir))
+    from omnigraph.wire.encoding import pretty
+
+    try:
+        return pretty(output)
+    except UnicodeEncodeError:
+        import json
+
+        text = json.dumps(msgspec.to_builtins(output), ensure_ascii=False, indent=2)
+        return f"{json_text(text)}\n".encode()
 
 
 # --- for people -------------------------------------------------------------------------------------------------------

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from omnigraph.cli.addressing import JSON_OPTION, URI_OPTION, Address, refuse_remote
+from omnigraph.cli.cluster_layout import cluster_around
 from omnigraph.cli.files import read_text
 from omnigraph.cli.grammar import Arguments, Command, Option, Positional, UsageError
 from omnigraph.cli.streams import json_text, write_bytes, write_text
 from omnigraph.cli.workspace import Workspace
 from omnigraph.errors import BadRequest
 from omnigraph.wire.write import InitOutput
-
-_CLUSTER_GRAPH = re.compile(r"(?:(?P<root>.*)/)?graphs/[^/]+\.omni/?", re.DOTALL)
-_CLUSTER_STATE = "__cluster/state.json"
 
 
 def _init(arguments: Arguments) -> int:
@@ -40,14 +36,9 @@ def _init(arguments: Arguments) -> int:
 
 
 def _refuse_cluster_layout(uri: str) -> None:
-    """Leave graphs inside an established cluster to ``cluster apply``; other addresses cost no lookup."""
-    layout = _CLUSTER_GRAPH.fullmatch(uri)
-    if layout is None:
-        return
-    root = "." if layout["root"] is None else layout["root"] or "/"
-    from omnigraph.storage.root import open_store
-
-    if open_store(root).exists(_CLUSTER_STATE):
+    """Leave graphs inside an established cluster to ``cluster apply``."""
+    root = cluster_around(uri)
+    if root is not None:
         raise BadRequest(
             f"`{uri}` is inside cluster `{root}`. Graphs in a cluster are created by `cluster apply` (which records "
             "ledger, recovery, and approvals), not `init`. Declare the graph in cluster.yaml and run `cluster apply`."

@@ -20,9 +20,10 @@ from omnigraph.cli.addressing import (
     resolve,
     typed_address,
 )
+from omnigraph.cli.cluster_layout import cluster_around
 from omnigraph.cli.files import read_text
 from omnigraph.cli.grammar import Arguments, Command, Option
-from omnigraph.cli.streams import json_text, write_bytes, write_text
+from omnigraph.cli.streams import json_text, note, write_bytes, write_text
 from omnigraph.cli.workspace import Workspace
 from omnigraph.wire.write import SchemaOutput
 
@@ -69,6 +70,11 @@ def _apply(arguments: Arguments) -> int:
     desired = read_text(arguments.required("schema"))
     if not address.is_remote:
         _check_stored_queries(workspace, address, desired)
+        cluster = cluster_around(address.uri)
+        if cluster is not None:
+            note(
+                f"warning: {address.uri} belongs to the cluster at {cluster}, whose next apply undoes this; use `cluster apply`"
+            )
     actor = None if address.is_remote else workspace.actor
     with open_graph(address) as graph:
         done = graph.apply_schema(desired, allow_data_loss=arguments.flag("allow-data-loss"), actor=actor)

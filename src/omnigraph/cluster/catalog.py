@@ -52,6 +52,7 @@ def _publish(root: StorageRoot, one: Publication) -> tuple[str, str] | None:
     except UnicodeDecodeError as error:
         return "resource_payload_write_error", f"'{one.source}' is not UTF-8 text (byte {error.start})"
     key = payload_key(one.resource, one.digest)
+    assert key is not None, "names of declared resources are checked"
     try:
         try:
             root.store.put_new(key, data)
@@ -76,7 +77,7 @@ class PayloadFault:
     resource: str
     fault: _Fault
     message: str
-    key: str
+    key: str = ""
 
 
 def verify(root: StorageRoot, ledger: Ledger) -> list[PayloadFault]:
@@ -88,10 +89,12 @@ def verify(root: StorageRoot, ledger: Ledger) -> list[PayloadFault]:
 def _verify(root: StorageRoot, where: str, digest: str) -> PayloadFault | None:
     key = payload_key(where, digest)
     try:
+        if key is None:
+            raise ObjectMissing(where)
         actual = content_digest(root.store.get(key))
     except ObjectMissing:
         message = "catalog payload blob is missing; re-run `cluster apply` to republish"
-        return PayloadFault(where, "missing", message, key)
+        return PayloadFault(where, "missing", message)
     except OmnigraphError as error:
         return PayloadFault(where, "unreadable", error.message, key)
     if actual == digest:

@@ -86,7 +86,7 @@ def create(root: StorageRoot, graph_id: str, source: str, operation_id: str) -> 
         with init(uri, source) as graph:
             return observed(graph)
     if os.path.lexists(uri) and not _is_empty_directory(uri):
-        raise Conflict(f"graph already initialized at '{uri}'", hint="run `omnigraph cluster import` to adopt it")
+        raise Conflict(f"there is something at '{uri}' already; `cluster refresh` adopts a graph that belongs there")
     aside = staging_path(root, operation_id)
     try:
         with init(aside, source) as graph:

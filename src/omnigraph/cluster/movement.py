@@ -22,6 +22,7 @@ from omnigraph.cluster.digest import content_digest
 from omnigraph.cluster.engine import Live
 from omnigraph.cluster.findings import Findings
 from omnigraph.cluster.parallel import each
+from omnigraph.cluster.root import is_name
 from omnigraph.cluster.session import Session
 from omnigraph.cluster.sidecar import VERSION, Sidecar, SidecarKind, write_sidecar
 from omnigraph.errors import OmnigraphError
@@ -186,6 +187,8 @@ class Mover:
         if approval_id is None:
             message = "an executable change requires approval; refusing to apply"
             return outcome.fail("apply_approval_invariant_violation", "changes", message)
+        if not is_name(graph_id):
+            return outcome.fail("graph_delete_failed", change.resource, "the ledger names no graph that could be here")
         try:
             observed = engine.live(self._root.graph_uri(graph_id))
         except OmnigraphError:

@@ -58,9 +58,16 @@ def graph_key(graph_id: str) -> str:
     return f"graphs/{graph_id}.omni"
 
 
-def payload_key(address: str, digest: str) -> str:
-    """Return the place of a query's or a policy's text in the catalog."""
+def is_name(part: str) -> bool:
+    """Whether a part of an address can be a part of a path. Ledgers and sidecars are files that anybody may have written."""
+    return part not in ("", ".", "..") and "/" not in part and "\0" not in part
+
+
+def payload_key(address: str, digest: str) -> str | None:
+    """Return the place of a query's or a policy's text in the catalog; None when there can be none."""
     kind, *names = address.split(".", 2)
+    if not all(map(is_name, (*names, digest))):
+        return None
     return "/".join(("__cluster/resources", kind, *names, f"{digest}{_EXTENSIONS[kind]}"))
 
 
@@ -78,27 +85,38 @@ def declared_root(storage: str | None, config_dir: str, findings: Findings) -> S
         if not text.startswith("/"):
             message = f"storage '{text}' is relative: it is resolved against the working directory, not the config directory"
             findings.warning("relative_storage_root", "storage", message)
-        return StorageRoot(str(local_path(text)))
+        return _directory(text, findings)
     if scheme == "s3":
         if not rest.partition("/")[0]:
             findings.error("invalid_storage_root", "storage", "storage s3:// URI must name a bucket")
             return None
         return StorageRoot(text.rstrip("/"))
     if scheme == "file":
-        try:
-            return StorageRoot(str(local_path(text)))
-        except OmnigraphError as error:
-            findings.error("invalid_storage_root", "storage", error.message)
-            return None
+        return _directory(text, findings)
     message = f"storage '{scheme}://' is no kind of storage that this build knows; use a directory, file:// or s3://"
     findings.error("invalid_storage_root", "storage", message)
     return None
 
 
+def _directory(text: str, findings: Findings) -> StorageRoot | None:
+    try:
+        return StorageRoot(str(local_path(text)))
+    except OmnigraphError as error:
+        findings.error("invalid_storage_root", "storage", error.message)
+        return None
+
+
 def usable(root: StorageRoot, findings: Findings) -> bool:
     """Whether there is a client for a root; a finding says why not."""
     try:
+        root.uri.encode()
         _ = root.store
+    except UnicodeEncodeError:
+        # It stands in documents that must be text.
+        findings.error(
+            "storage_root_invalid", "storage", "the path of the storage root must be UTF-8; choose another directory"
+        )
+        return False
     except OmnigraphError as error:
         message = f"could not initialize storage for '{root.uri}': {error.message}"
         findings.error("storage_root_invalid", "storage", message)

@@ -169,8 +169,11 @@ def _has_payload(where: str) -> bool:
 
 
 def _payload(root: StorageRoot, where: str, digest: str) -> bytes | Diagnostic:
+    key = payload_key(where, digest)
     try:
-        data = root.store.get(payload_key(where, digest))
+        if key is None:
+            raise ObjectMissing(where)
+        data = root.store.get(key)
     except ObjectMissing:
         return Diagnostic("catalog_payload_missing", "error", where, f"catalog payload blob is missing; {_HEAL}")
     except OmnigraphError as error:

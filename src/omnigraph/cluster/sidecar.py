@@ -7,7 +7,7 @@ from typing import Final, Literal
 import msgspec
 
 from omnigraph.cluster.findings import Findings
-from omnigraph.cluster.root import RECOVERIES, StorageRoot
+from omnigraph.cluster.root import RECOVERIES, StorageRoot, is_name
 from omnigraph.cluster.stored_document import read_all, write
 from omnigraph.errors import OmnigraphError
 
@@ -55,7 +55,13 @@ def warn_of_pending(root: StorageRoot, findings: Findings) -> None:
 def read_sidecars(root: StorageRoot, findings: Findings) -> list[tuple[str, Sidecar]]:
     """Return every sidecar that can be understood with its key, by ascending name."""
     codes = ("recovery_sidecar_read_error", "invalid_recovery_sidecar", "unsupported_recovery_sidecar_version")
-    return read_all(root, pending_keys(root, findings), Sidecar, VERSION, codes, findings)
+    found = []
+    for key, sidecar in read_all(root, pending_keys(root, findings), Sidecar, VERSION, codes, findings):
+        if all(map(is_name, (sidecar.graph_id or "-", sidecar.operation_id))):
+            found.append((key, sidecar))
+        else:
+            findings.warning("invalid_recovery_sidecar", key, "the file names no graph that could be here; it is left in place")
+    return found
 
 
 def write_sidecar(root: StorageRoot, sidecar: Sidecar, findings: Findings) -> bool:
