@@ -73,7 +73,7 @@ def _apply(arguments: Arguments) -> int:
         cluster = cluster_around(address.uri)
         if cluster is not None:
             note(
-                f"warning: {address.uri} belongs to the cluster at {cluster}, whose next apply undoes this; use `cluster apply`"
+                f"warning: {address.uri} belongs to the cluster at {cluster}: declare the change there and run `cluster apply`"
             )
     actor = None if address.is_remote else workspace.actor
     with open_graph(address) as graph:

@@ -96,9 +96,10 @@ def _verify(root: StorageRoot, where: str, digest: str) -> PayloadFault | None:
         message = "catalog payload blob is missing; re-run `cluster apply` to republish"
         return PayloadFault(where, "missing", message)
     except OmnigraphError as error:
-        return PayloadFault(where, "unreadable", error.message, key)
+        return PayloadFault(where, "unreadable", error.message)
     if actual == digest:
         return None
+    assert key is not None
     message = f"catalog payload blob has other content (actual sha256:{actual}); run `cluster refresh`, then `cluster apply`"
     return PayloadFault(where, "mismatch", message, key)
 
