@@ -129,6 +129,20 @@ class ResourceLimitExceeded(BadRequest):
         return {"resource_limit": {"resource": self.resource, "limit": self.limit, "actual": self.actual}}
 
 
+class CursorRejected(BadRequest):
+    """A cursor or page token of a change feed is damaged, or belongs to another feed.
+
+    The message starts ``change cursor rejected: ``.
+    """
+
+    kind = "cursor_rejected"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"change cursor rejected: {why}", hint="use the cursor with the branch and the filters that it came from"
+        )
+
+
 class UpgradeRequired(BadRequest):
     """The graph was written by a newer format. The message holds ``upgrade omnigraph``."""
 
@@ -151,6 +165,23 @@ class HistoryReclaimed(NotFound):
 
     kind = "history_reclaimed"
     http_status = 410
+
+
+class ChangeFeedGap(HistoryReclaimed):
+    """A change feed, or the changes of a commit, begin before what can still be read; a new baseline closes the gap."""
+
+    kind = "change_feed_gap"
+
+    def __init__(self, first_unreadable_commit_id: str, cursor: str | None = None) -> None:
+        super().__init__(
+            f"the changes of commit '{first_unreadable_commit_id}' can no longer be read: cleanup removed their rows",
+            hint="take a new baseline and go on from its cursor",
+        )
+        self.first_unreadable_commit_id, self.cursor = first_unreadable_commit_id, cursor
+
+    def facts(self) -> dict[str, Any]:  # Any: JSON values
+        gap = {"first_unreadable_commit_id": self.first_unreadable_commit_id}
+        return {"change_feed_gap": gap if self.cursor is None else {"cursor": self.cursor, **gap}}
 
 
 # --- resolve, then try again -------------------------------------------------------------------------------------------
@@ -222,6 +253,24 @@ class MergeConflicts(Conflict):
 
     def facts(self) -> dict[str, Any]:  # Any: JSON values
         return {"merge_conflicts": self.conflicts}
+
+
+class ChangeDiffRefusal(Conflict):
+    """The changes of a commit cannot be told row by row: it has no parent, or it changed the schema of stored rows."""
+
+    kind = "change_diff_refusal"
+
+    def __init__(self, reason: str, graph_commit_id: str, type_name: str | None = None) -> None:
+        if reason == "parentless_commit":
+            message = f"commit '{graph_commit_id}' has no parent to compare it with"
+        else:
+            message = f"commit '{graph_commit_id}' changed the schema of '{type_name}', which has rows"
+        super().__init__(message, hint="take a baseline of the state, or `diff` the two states")
+        self.reason, self.graph_commit_id, self.type_name = reason, graph_commit_id, type_name
+
+    def facts(self) -> dict[str, Any]:  # Any: JSON values
+        refusal = {"reason": self.reason, "graph_commit_id": self.graph_commit_id}
+        return {"change_diff_refusal": refusal if self.type_name is None else {**refusal, "type_name": self.type_name}}
 
 
 class PreconditionFailed(Conflict):

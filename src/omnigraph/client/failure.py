@@ -54,6 +54,13 @@ def _of_facts(status: int, envelope: ErrorOutput) -> OmnigraphError | None:
     if envelope.resource_limit is not UNSET:
         passed = envelope.resource_limit
         return errors.ResourceLimitExceeded(passed.resource, passed.actual, passed.limit)
+    if envelope.change_feed_gap is not UNSET:
+        gap = envelope.change_feed_gap
+        return errors.ChangeFeedGap(gap.first_unreadable_commit_id, None if gap.cursor is UNSET else gap.cursor)
+    if envelope.change_diff_refusal is not UNSET:
+        refusal = envelope.change_diff_refusal
+        type_name = None if refusal.type_name is UNSET else refusal.type_name
+        return errors.ChangeDiffRefusal(refusal.reason, refusal.graph_commit_id, type_name)
     return errors.HistoryReclaimed(envelope.error) if status == errors.HistoryReclaimed.http_status else None
 
 

@@ -26,6 +26,9 @@ def changed_ids(store: ObjectStore, commits: Iterable[Located]) -> dict[int, set
         for change in located.commit.inline:
             if change.gone:
                 raise HistoryReclaimed(f"a hard drop removed the rows of commit '{located.commit.id}'")
+            if not change.upserts and not change.deletes:  # cleanup kept the header only
+                found[change.type_id] = ALL_ROWS
+                continue
             ids = found.setdefault(change.type_id, set())
             if ids is not None:
                 ids.update(change.deletes)

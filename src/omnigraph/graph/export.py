@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
@@ -20,11 +21,20 @@ from omnigraph.storage.blob import BlobReader
 from omnigraph.storage.cut import Schema
 from omnigraph.storage.snapshot_view import SnapshotView
 from omnigraph.storage.view import Ordinals, TableView
+from omnigraph.wire.change import BaselineInfo
 
 BATCH_ROWS: Final = 16_384
 THREADS: Final = 2
 """So many parts are made into text side by side; as many more wait for the reader at most."""
 THREADS_ROWS_MIN: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A whole state as JSON lines, in ``chunks``, and the cursor of the feed behind it."""
+
+    chunks: Iterator[bytes]
+    info: BaselineInfo
 
 
 def export_rows(

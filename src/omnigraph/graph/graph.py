@@ -17,6 +17,7 @@ from omnigraph.errors import BadRequest, Conflict, HistoryReclaimed, NotFound, T
 from omnigraph.graph import commits as commit_log
 from omnigraph.graph.branch import BranchHead, Evaluated, FastForward, Head
 from omnigraph.graph.branch_name import distinct_branches, refuse_reserved, valid_branch_name
+from omnigraph.graph.change_reads import ChangeReads
 from omnigraph.graph.compiled import CompiledQueries, CompiledRead
 from omnigraph.graph.line import Line, line_of
 from omnigraph.graph.moment import commit_at
@@ -76,7 +77,7 @@ class Explanation:
         return self.text()
 
 
-class Graph:
+class Graph(ChangeReads):
     """One graph, opened where it is stored. Safe to share between threads; use it as a context manager or call `close`.
 
     Every query, mutation, load and export sees one committed state. Reads never wait for writes; other processes may read and

@@ -49,6 +49,26 @@ class Line:
                     if commit.id <= stretch.until:
                         yield Located(commit, Position(stretch.branch_id, entry.seq))
 
+    def located_before(self, commit_id: str) -> Iterator[Located]:
+        """Yield a commit of the line and those before it, the newest first."""
+        found = self.last_where(lambda id_, _: id_ <= commit_id)
+        while found is not None:
+            yield found
+            found = self._before(found.commit.id)
+
+    def located_after(self, commit_id: str) -> Iterator[Located]:
+        """Yield the commits of the line behind a commit, the oldest first; as much is read as is taken."""
+        for stretch in self._stretches:
+            if stretch.until > commit_id:
+                for position, commit in self._headers(stretch).after(commit_id):
+                    if commit.id <= stretch.until:
+                        yield Located(commit, position)
+
+    @property
+    def head_id(self) -> str:
+        """The id of the newest commit."""
+        return self._stretches[-1].until
+
     def oldest_first(self) -> Iterator[CommitEntry]:
         """Yield the commits, genesis first."""
         for stretch in self._stretches:

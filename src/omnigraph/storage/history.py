@@ -139,23 +139,34 @@ class Headers:
             yield from (entry for entry in reversed(self._log.gathered(span).entries) if entry.seq <= seq)
             seq = span.first - 1
 
+    def after(self, commit_id: str) -> Iterator[tuple[Position, CommitEntry]]:
+        """Yield the commits of this log with greater ids, the oldest first; as much is read as is taken."""
+        for seq in range(self._first_without(lambda id_, _: id_ <= commit_id), self._last + 1):
+            for commit in self._entry(seq).commits:
+                if commit.id > commit_id:
+                    yield Position(self._branch_id, seq), commit
+
     def last_where(self, holds: Callable[[str, int], bool], until: str) -> tuple[Position, CommitEntry] | None:
         """Return the last commit of this log up to the id ``until`` for which something holds, and its place; None without one.
 
         What holds for a commit must hold for those before it. A binary search: about 17 objects in a hundred thousand.
         """
-        low, high = 0, self._last + 1  # the first record after which it does not hold
+        for seq in range(min(self._first_without(holds), self._last), -1, -1):
+            for commit in reversed(self._entry(seq).commits):
+                if commit.id <= until and holds(commit.id, commit.version):
+                    return Position(self._branch_id, seq), commit
+        return None
+
+    def _first_without(self, holds: Callable[[str, int], bool]) -> int:
+        """Return the first record after which something does not hold any more; one behind the last if it always does."""
+        low, high = 0, self._last + 1
         while low < high:
             middle = (low + high) // 2
             if holds(*self.newest_at(middle)):
                 low = middle + 1
             else:
                 high = middle
-        for seq in range(min(low, self._last), -1, -1):
-            for commit in reversed(self._entry(seq).commits):
-                if commit.id <= until and holds(commit.id, commit.version):
-                    return Position(self._branch_id, seq), commit
-        return None
+        return low
 
     def _entry(self, seq: int) -> HistoryEntry:
         return HistoryEntry(seq, "", commits_at(self._log, Position(self._branch_id, seq)))

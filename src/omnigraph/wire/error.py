@@ -73,6 +73,21 @@ class BlobRangeInfo(Shape, frozen=True, gc=False):
     length: int
 
 
+class ChangeFeedGapInfo(Shape, frozen=True, gc=False):
+    """The first commit of a feed that can no longer be read, and the cursor that met it."""
+
+    first_unreadable_commit_id: str
+    cursor: str | UnsetType = UNSET
+
+
+class ChangeDiffRefusalInfo(Shape, frozen=True, gc=False):
+    """Why the changes of a commit cannot be told."""
+
+    reason: str
+    graph_commit_id: str
+    type_name: str | UnsetType = UNSET
+
+
 class ErrorOutput(Shape, frozen=True, gc=False):
     """One error: its sentence, its code, and the facts that a program can act on."""
 
@@ -85,6 +100,8 @@ class ErrorOutput(Shape, frozen=True, gc=False):
     resource_limit: ResourceLimitInfo | UnsetType = UNSET
     blob_range: BlobRangeInfo | UnsetType = UNSET
     hint: str | UnsetType = UNSET
+    change_feed_gap: ChangeFeedGapInfo | UnsetType = UNSET
+    change_diff_refusal: ChangeDiffRefusalInfo | UnsetType = UNSET
 
     @classmethod
     def of(cls, error: OmnigraphError) -> ErrorOutput:
