@@ -17,7 +17,7 @@ INSTALLED := $(VENV)/.installed
 help:  ## list the targets
 	@echo "Omnigraph. Every target installs what it needs into $(VENV) first."
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 # -- set-up
 
@@ -43,6 +43,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED)  ## build a graph of the Python packages installed here, ask it five questions, serve it until Ctrl-C
 	@$(BIN)/python demo/build.py
 	@$(BIN)/python demo/serve.py
+
+.PHONY: demo-s3
+demo-s3: $(INSTALLED)  ## the same on a real S3 server, which is started for it and stopped again
+	@$(BIN)/python demo/s3.py
 
 # -- development
 

@@ -91,4 +91,5 @@ def failure_of(error: Exception) -> Failure:
     if "credential" in text.lower() or "metadata" in text.lower() or "token" in text.lower():
         hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role"
         return Failure("refused", "no credentials were found", hint, None)
-    return Failure("refused", f"{type(error).__name__}", "see docs/user/object-storage.md", None)
+    hint = "check that AWS_ENDPOINT_URL_S3 leads to an S3 store"
+    return Failure("refused", f"the answer cannot be understood ({type(error).__name__})", hint, None)
