@@ -193,8 +193,8 @@ def test_an_error_at_every_step_is_no_false_success(start: Path, tmp_path: Path,
         shutil.rmtree(folder)
 
 
-def test_kill_9(start: Path, tmp_path: Path) -> None:
-    """A real process, really killed, at moments spread over its run."""
+def test_kill_9(start: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """A real process, really killed, at moments spread over its run; at each of them with ``--slow``."""
     code = textwrap.dedent(
         """
         import sys, time
@@ -218,7 +218,7 @@ def test_kill_9(start: Path, tmp_path: Path) -> None:
     usual = copied(start, tmp_path / "usual")
     assert apply(usual, "ines").converged
     expected = outcome(usual)
-    for steps in (2, 5, 9, 13, 17):
+    for steps in range(1, 30) if request.config.getoption("--slow") else (2, 5, 9, 13, 17):
         folder = copied(start, tmp_path / str(steps))
         process = subprocess.Popen([sys.executable, "-c", code, folder], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.test_deaths import Fate, fated_apply
 from cluster.worlds import CONFIG, QUERY, SCHEMA, TWO, WIDER, codes, dispositions, write_config
 from omnigraph.cli.addressing import Address, resolve_stored
 from omnigraph.cli.grammar import Arguments
@@ -25,6 +27,7 @@ from omnigraph.cluster.plan import plan
 from omnigraph.cluster.status import force_unlock, status
 from omnigraph.graph.graph import open_graph
 from omnigraph.server.options import Options
+from omnigraph.storage.objects import ObjectMissing
 from omnigraph.storage.root import open_store
 from omnigraph.storage.ulid import new_ulid
 from server.asgi import Browser
@@ -199,3 +202,49 @@ def test_what_a_converged_apply_asks_of_the_store(storage: str, tmp_path: Path, 
     with proxy.counting() as seen:
         assert apply(folder).converged
     assert len(seen) <= 10, [str(request) for request in seen]
+
+
+def test_death_at_every_step_on_a_bucket(
+    storage: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a directory, where graphs are made and removed in another way; at every step with ``--slow``."""
+    folder = write_config(tmp_path, config_of(storage, TWO))
+    assert import_state(folder).ok
+    assert apply(folder).converged
+    config = config_of(storage, CONFIG.replace("policies:", "  young: { schema: young.pg }\npolicies:"))
+    write_config(tmp_path, config, atlas_pg=WIDER, young_pg=SCHEMA, atlas_gq=QUERY + "// edited\n")
+    assert approve(folder, "graph.old", "ines").ok
+    store = open_store(storage)
+    start = {key: store.get(key) for key in keys_of(storage)}
+
+    def restore() -> None:
+        for key in keys_of(storage):
+            if key not in start:
+                store.delete(key)
+        for key, data in start.items():
+            store.put(key, data)
+
+    def outcome() -> tuple[object, ...]:
+        found = json.loads(store.get("__cluster/state.json"))
+        graphs = {}
+        for graph_id in ("atlas", "young"):
+            with open_graph(f"{storage}/graphs/{graph_id}.omni") as graph:
+                graphs[graph_id] = (graph.schema_source(), len(graph.commits()))
+        texts = [key for key in keys_of(storage) if "resources" in key or "recoveries" in key or "graphs/old" in key]
+        return found["applied_revision"], found["resource_statuses"], sorted(found["approval_records"]), graphs, texts
+
+    fate = Fate(None, False)
+    usual = fated_apply(folder, fate)
+    assert usual is not None
+    assert usual.converged, usual.diagnostics
+    expected = outcome()
+    every = range(1, len(fate.steps) + 1)
+    for die_at in every if request.config.getoption("--slow") else every[3::6]:
+        for after in (False, True):
+            restore()
+            assert fated_apply(folder, Fate(die_at, after)) is None
+            with contextlib.suppress(ObjectMissing):
+                assert force_unlock(folder, json.loads(store.get("__cluster/lock.json"))["lock_id"]).lock_removed
+            output = apply(folder, "ines")
+            assert output.converged, output.diagnostics
+            assert outcome() == expected, fate.steps[die_at - 1]

@@ -73,9 +73,14 @@ def differences(ledger: Ledger, declaration: Declaration) -> list[Change]:
             changes.append(Change(where, "delete", before, None))
         elif before != after:
             changes.append(Change(where, "update", before, after))
-        elif where in declaration.bindings and ledger.resources[where].applies_to != declaration.bindings[where]:
+        elif where in declaration.bindings and _bound(ledger, where) != declaration.bindings[where]:
             changes.append(Change(where, "update", before, after, rebinds=True))
     return changes
+
+
+def _bound(ledger: Ledger, where: str) -> list[str] | None:
+    scopes = ledger.resources[where].applies_to
+    return None if scopes is None else sorted(set(scopes))
 
 
 # --- what becomes of them ---------------------------------------------------------------------------------------------

@@ -108,7 +108,9 @@ class Ledger:
                 self.drop(where)
 
     def copy(self) -> Ledger:
-        return parse(encode(self), Findings()) or Ledger()
+        copied = parse(encode(self), Findings())
+        assert copied is not None, "what was read is understood again"
+        return copied
 
     def same_as(self, other: Ledger) -> bool:
         """Whether both hold the same, apart from the number of the revision."""
