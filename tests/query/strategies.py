@@ -5,6 +5,7 @@ Reads are drawn as checked trees: what the grammar does not offer yet is reached
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from hypothesis import strategies as st
@@ -75,7 +76,7 @@ VALUES: dict[Scalar, list[Any]] = {
     Scalar.I32: [0, 1, 2, -1, 2**31 - 1],
     Scalar.I64: [0, 1, 2, -1, 2**53 + 1, 2**63 - 1, -(2**63)],
     Scalar.U64: [0, 1, 2, 2**53 + 1, 2**63 - 1],
-    Scalar.F64: [0.0, -0.0, 0.5, 1.0, 2.0, -1.5],
+    Scalar.F64: [0.0, -0.0, 0.5, 1.0, 2.0, -1.5, math.nan, math.inf, 1e308],
     Scalar.F32: [0.0, 0.5, 1.0, 0.10000000149011612],
     Scalar.DATE: [0, 1, -800_000, 19_000],
     Scalar.DATETIME: _TIMES,
