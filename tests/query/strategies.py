@@ -76,7 +76,7 @@ VALUES: dict[Scalar, list[Any]] = {
     Scalar.I32: [0, 1, 2, -1, 2**31 - 1],
     Scalar.I64: [0, 1, 2, -1, 2**53 + 1, 2**63 - 1, -(2**63)],
     Scalar.U64: [0, 1, 2, 2**53 + 1, 2**63 - 1],
-    Scalar.F64: [0.0, -0.0, 0.5, 1.0, 2.0, -1.5, math.nan, math.inf, 1e308],
+    Scalar.F64: [0.0, -0.0, 0.5, 1.0, 2.0, -1.5, math.nan, math.inf, 1e300],
     Scalar.F32: [0.0, 0.5, 1.0, 0.10000000149011612],
     Scalar.DATE: [0, 1, -800_000, 19_000],
     Scalar.DATETIME: _TIMES,

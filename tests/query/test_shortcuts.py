@@ -159,3 +159,21 @@ def test_a_condition_on_edges_holds_a_walk_back_while_it_walks(settings: Setting
     result = run(CATALOG, view, text, settings=settings, profile=Profile() if profiled else None)
     assert sorted(rows_of(result)) == [("p1",), ("p2",)]
     assert asked <= {0, 1, 2}
+
+
+@settings(max_examples=60, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@given(
+    st.sampled_from(["$a knows $b", "$b knows $a", "$a <knows> $b", '$a knows{ kind: "a" } $b']),
+    st.sampled_from(["$b knows $c", "$b <knows> $c", "$b at $c", "$c knows $b"]),
+    st.sampled_from(["", "$c knows $d", "$c <knows> $d"]),
+    st.sampled_from(["{ $a, count(*) as n }", "{ $a.city, count($c) as n }", "distinct { $a.city }", "{ $a.key, $a.age }"]),
+    graphs(),
+)
+def test_walks_that_are_only_counted(first: str, second: str, third: str, ending: str, graph: ModelGraph) -> None:
+    if "at $c" in second:
+        third = ""
+    text = f"query q() {{ match {{ $a: Person {first} {second} {third} }} return {ending} }}"
+    for view in (MemoryView(CATALOG, graph, 1), stored_view(CATALOG, graph, "csr")):
+        compare(checked(CATALOG, text), CATALOG, graph, view, {})
+    within = f"query q() {{ match {{ $x: Person optional {{ $x knows $a }} optional {{ {first} {second} {third} }} }} return {{ $x, count($a) as n }} }}"
+    compare(checked(CATALOG, within), CATALOG, graph, MemoryView(CATALOG, graph, 1), {})

@@ -42,6 +42,18 @@ def run(steps: Sequence[Step], frame: Frame, context: Context, sink: Sink, posit
     return sink(frame)
 
 
+def flow(steps: Sequence[Step], frame: Frame, context: Context) -> Iterator[Frame]:
+    """Yield what steps make of a frame, piece by piece: for steps inside a step that gives pieces itself."""
+    if not steps:
+        yield frame
+        return
+    outcome = steps[0].run(frame, context)
+    for piece in [outcome] if isinstance(outcome, Frame) else outcome:
+        context.guard.check()
+        if piece.rows:
+            yield from flow(steps[1:], piece, context)
+
+
 def _profiled(step: Step, frame: Frame, context: Context, profile: Profile) -> Frame | Iterator[Frame]:
     """Run a step and record its rows and time; of an operator that gives pieces, piece by piece."""
     operator = step.describe()
