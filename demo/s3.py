@@ -17,9 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import build
-from build import QUERIES, QUESTIONS, RECORDS, SCHEMA, command, program, say, shown, step
-
 import omnigraph
+from build import QUERIES, QUESTIONS, RECORDS, SCHEMA, command, program, say, shown, step
 
 BUCKET, ADDRESS = "demo", "s3://demo/packages"
 STORE = build.BUILD / "store"
