@@ -1,5 +1,6 @@
 """The engine and the model side by side: random writes, folds, bulk changes, reopenings; equal contents after every step."""
 
+import contextlib
 import json
 import shutil
 import tempfile
@@ -13,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import omnigraph
 from model.graph import EdgeRow, ModelGraph, Refused
-from omnigraph.errors import OmnigraphError
+from omnigraph.errors import HistoryReclaimed, OmnigraphError
 from omnigraph.graph import load as load_module
 from omnigraph.graph.upkeep import fold_branch
 from omnigraph.language import compile_schema
@@ -100,6 +101,7 @@ class Machine(RuleBasedStateMachine):
     def start(self) -> None:
         self.graph = omnigraph.init(str(self.folder / "g"), SCHEMA)
         self.model = ModelGraph(CATALOG)
+        self.past: dict[str, bytes] = {}
 
     def teardown(self) -> None:
         if self.graph is not None:
@@ -209,6 +211,28 @@ class Machine(RuleBasedStateMachine):
             fold_branch(self.graph._log, self.graph._main, self.graph._views.open_table)
 
     @rule()
+    def optimize(self) -> None:
+        self.graph.optimize()
+        assert not any(table.committed for table in self.graph.optimize().tables)
+
+    @rule(keep=st.integers(1, 4))
+    def cleanup(self, keep: int) -> None:
+        commits = [commit.graph_commit_id for commit in self.graph.commits()]
+        kept = {commit_id: self.past[commit_id] for commit_id in commits[-keep:] if commit_id in self.past}
+        report = self.graph.cleanup(keep=keep, confirm=True)
+        assert not any(table.error for table in report.tables)
+        assert [commit.graph_commit_id for commit in self.graph.commits()] == commits
+        for commit_id, rows in self.past.items():
+            if commit_id in kept:
+                assert b"".join(self.graph.export(snapshot=commit_id)) == rows
+                continue
+            with contextlib.suppress(HistoryReclaimed):
+                assert b"".join(self.graph.export(snapshot=commit_id)) == rows, "removed, or as it was"
+        self.past = kept
+        again = self.graph.cleanup(keep=keep, confirm=True)
+        assert not any(table.bytes_removed or table.old_versions_removed for table in again.tables)
+
+    @rule()
     def reopen(self) -> None:
         self.graph.close()
         self.graph = omnigraph.open(str(self.folder / "g"))
@@ -224,6 +248,7 @@ class Machine(RuleBasedStateMachine):
         expected = {f"node:{name}": len(rows) for name, rows in nodes.items()}
         expected |= {f"edge:{name}": len(rows) for name, rows in found_edges.items()}
         assert counts == expected
+        self.past.setdefault(self.graph.commits()[-1].graph_commit_id, b"".join(self.graph.export()))
 
     @invariant()
     def same_neighbours(self) -> None:

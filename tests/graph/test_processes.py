@@ -110,3 +110,55 @@ def test_a_write_sees_what_another_process_has_just_committed(tmp_path: Path, mo
         else:
             two.load([{"type": "Item", "data": {"name": "x"}}], "merge")
             assert one.snapshot().tables[-1].row_count == 1
+
+
+MERGER = """
+    import sys
+    import omnigraph
+    root, name, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    with omnigraph.open(root) as graph:
+        for number in range(rounds):
+            graph.mutate('query q($n: String) { insert Item { name: $n } }', {"n": f"{name}-{number}"}, branch=name, actor=name)
+            graph.merge(name, actor=name)
+            if number % 3 == 2:
+                graph.merge("main", into=name, actor=name)
+            if name == "one":
+                graph.optimize()
+            if name == "two":
+                graph.cleanup(keep=3, confirm=True)
+"""
+
+
+def test_processes_merge_their_branches_at_once(tmp_path: Path) -> None:
+    root = str(tmp_path / "g")
+    names, rounds = ("one", "two", "three"), 12
+    with omnigraph.init(root, SCHEMA) as graph:
+        graph.load([{"type": "Counter", "data": {"name": "c", "value": 0}}], "append")
+        for name in names:
+            graph.create_branch(name)
+    script = textwrap.dedent(MERGER)
+    processes = [
+        subprocess.Popen([sys.executable, "-c", script, root, name, str(rounds)], stderr=subprocess.PIPE, text=True)
+        for name in names
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    with omnigraph.open(root) as graph:
+        rows = [json.loads(line) for line in b"".join(graph.export()).splitlines()]
+        items = {row["data"]["id"] for row in rows if row.get("type") == "Item"}
+        assert items == {f"{name}-{number}" for name in names for number in range(rounds)}
+        commits = graph.commits()
+        for before, after in itertools.pairwise(commits):
+            assert after.parent_commit_id == before.graph_commit_id
+            assert after.manifest_version > before.manifest_version
+        merges = commits[2:]
+        assert all(commit.merged_parent_commit_id for commit in merges)
+        assert {name: sum(commit.actor_id == name for commit in merges) for name in names} == dict.fromkeys(names, rounds)
+        for name in names:
+            own = [commit for commit in graph.commits(name) if commit.manifest_branch == name]
+            assert sum(commit.merged_parent_commit_id is None for commit in own) == rounds
+            assert [commit for commit in merges if commit.merged_parent_commit_id == own[-1].graph_commit_id] or (
+                own[-1].merged_parent_commit_id is not None
+            )
+        assert not graph.repair().refused

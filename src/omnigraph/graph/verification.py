@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,13 +19,16 @@ from omnigraph.errors import HistoryReclaimed, OmnigraphError
 from omnigraph.language.catalog import Scalar
 from omnigraph.storage.blob import ManagedBlob, parse_reference
 from omnigraph.storage.cut import Cut, Schema, decode_rows, open_cut
-from omnigraph.storage.fold import indexed_columns
+from omnigraph.storage.fold import indexed_columns, slots_of
 from omnigraph.storage.log import Log, LogEntry
 from omnigraph.storage.names import SCHEMA_COPY, branch_of_ref_key, head_key, pack_key, record_key
 from omnigraph.storage.net import net_change
 from omnigraph.storage.objects import ObjectMissing
-from omnigraph.storage.record import MAIN, Position, Ref, Span, TableState, TypeIdentity, decode
+from omnigraph.storage.record import MAIN, Position, Ref, Span, TypeIdentity, decode
 from omnigraph.storage.table import INDEX_ROWS_MIN, LanceTable
+
+Packs: TypeAlias = dict[str, list[tuple[str, ManagedBlob]]]
+"""The managed blobs that rows refer to, and their types, by pack."""
 
 
 @dataclass(slots=True)
@@ -69,7 +73,8 @@ def verify(log: Log) -> Verified:
     found.types = {key: versions[identity.type_id] for key, identity in schema.by_key.items()}
     _verify_copy(log, found, schema)
     seen: dict[tuple[str, str], list[str]] = {}
-    _verify_line(log, found, Branch(MAIN, MAIN, ""), main, seen)
+    heads: dict[Position, set[str]] = {}
+    _verify_line(log, found, Branch(MAIN, MAIN, ""), main, seen, heads)
     for item in list(log.store.list("refs/")):
         name = branch_of_ref_key(item.key)
         if name is None:
@@ -82,7 +87,7 @@ def verify(log: Log) -> Verified:
         except OmnigraphError as error:
             found.defect_of_all(f"branch '{name}': {error.message}")
             continue
-        _verify_line(log, found, Branch(name, ref.branch_id, f"branch '{name}': "), head, seen)
+        _verify_line(log, found, Branch(name, ref.branch_id, f"branch '{name}': "), head, seen, heads)
     return found
 
 
@@ -121,13 +126,26 @@ class Branch:
     where: str
 
 
-def _verify_line(log: Log, found: Verified, branch: Branch, head: LogEntry, seen: dict[tuple[str, str], list[str]]) -> None:
+def _verify_line(
+    log: Log,
+    found: Verified,
+    branch: Branch,
+    head: LogEntry,
+    seen: dict[tuple[str, str], list[str]],
+    heads: dict[Position, set[str]],
+) -> None:
     """Verify what the head of a branch names. ``seen`` holds the columns with a bad index of the bases that were verified."""
     branch_id, where = branch.branch_id, branch.where
     own = head.position.seq if head.position.branch_id == branch_id else -1
     if own >= 0:
         _verify_hint(log, found, branch_id, own)
         _verify_history(log, found, branch_id, own, where)
+    bad = heads.get(head.position)
+    if bad is not None:  # a branch without commits of its own
+        if bad:
+            found.branches[branch.name] = bad
+        return
+    bad = heads[head.position] = set()
     try:
         cut = open_cut(log, head)
         for item in cut.tail:
@@ -136,19 +154,21 @@ def _verify_line(log: Log, found: Verified, branch: Branch, head: LogEntry, seen
     except OmnigraphError as error:
         found.defect_of_all(f"{where}{error.message}")
         return
-    packs: dict[str, list[tuple[str, ManagedBlob]]] = {}
+    packs: Packs = {}
     for key, identity in cut.schema.by_key.items():
         table = cut.tables[identity.type_id]
-        tail = any(item.inline.type_id == identity.type_id for item in cut.tail)
-        base = table.table_id, table.base_version
-        if base not in seen or tail:
-            seen.setdefault(base, [])
-            try:
-                seen[base] = _verify_type(log, found, cut, key, identity, table, packs, where)
-            except OmnigraphError as error:
-                found.defect(key, f"{where}{error.message}")
-        if seen[base]:
-            found.branches.setdefault(branch.name, set()).add(key)
+        name = table.table_id, table.base_version
+        base = LanceTable(log.store, *name) if table.base_version else None
+        try:
+            if base is not None and name not in seen:
+                seen[name] = []
+                seen[name] = _verify_base(found, base, cut, key, identity, packs, where)
+            _verify_rows(found, base, cut, identity, packs, where, indexed=not seen.get(name))
+        except OmnigraphError as error:
+            found.defect(key, f"{where}{error.message}")
+        if seen.get(name):
+            bad.add(key)
+            found.branches[branch.name] = bad
     _verify_packs(log, found, packs, where)
 
 
@@ -189,43 +209,44 @@ def _verify_history(log: Log, found: Verified, branch_id: str, head: int, where:
     found.histories += [span for span in damaged if not lost.intersection(range(span.first, span.last + 1))]
 
 
-def _verify_type(
-    log: Log,
-    found: Verified,
-    cut: Cut,
-    key: str,
-    identity: TypeIdentity,
-    table: TableState,
-    packs: dict[str, list[tuple[str, ManagedBlob]]],
-    where: str,
+def _verify_base(
+    found: Verified, base: LanceTable, cut: Cut, key: str, identity: TypeIdentity, packs: Packs, where: str
 ) -> list[str]:
-    """Verify the rows of one type and return the columns whose index is bad."""
-    bad: list[str] = []
-    changes = cut.changes_of(identity.type_id)
-    net = net_change(changes)
+    """Read all of a stored table and return the columns whose index is bad."""
+    counted = 0
+    columns = _blob_columns(cut, identity)
+    for batch in base.batches():
+        counted += batch.num_rows
+        _note_blobs(packs, key, [batch.column(name) for name in columns if name in batch.schema.names])
+    if counted != base.rows:
+        found.defect(key, f"{where}the stored table has {counted} rows where its manifest counts {base.rows}")
+    if pc.count_distinct(base.read(["id"]).column("id")).as_py() != base.rows:
+        found.defect(key, f"{where}ids of the stored table are not distinct")
+    bad = [name for name in indexed_columns(cut.schema, identity) if not _index_answers(base, name)]
+    if bad:
+        found.indexes.setdefault(key, []).extend(name for name in bad if name not in found.indexes.get(key, ()))
+    return bad
+
+
+def _verify_rows(
+    found: Verified, base: LanceTable | None, cut: Cut, identity: TypeIdentity, packs: Packs, where: str, *, indexed: bool
+) -> None:
+    """Hold the number of rows in a stored table and its tail against what the commit counts."""
+    key, table = identity.table_key, cut.tables[identity.type_id]
+    net = net_change(cut.changes_of(identity.type_id))
     rows = 0 if net.upserts is None else net.upserts.num_rows
-    blob_columns = _blob_columns(cut, identity)
     if net.upserts is not None:
-        _note_blobs(packs, key, [net.upserts.column(name) for name in blob_columns if name in net.upserts.schema.names])
-    if table.base_version:
-        base = LanceTable(log.store, table.table_id, table.base_version)
-        counted = 0
-        for batch in base.batches():
-            counted += batch.num_rows
-            _note_blobs(packs, key, [batch.column(name) for name in blob_columns if name in batch.schema.names])
-        if counted != base.rows:
-            found.defect(key, f"{where}the stored table has {counted} rows where its manifest counts {base.rows}")
-        ids = base.read(["id"]).column("id")
-        if pc.count_distinct(ids).as_py() != base.rows:
-            found.defect(key, f"{where}ids of the stored table are not distinct")
-        found_in_base = pc.is_in(ids, value_set=pa.array(net.touched, pa.string()))
-        rows += base.rows - int(pc.sum(found_in_base).as_py() or 0)
-        bad = [name for name in indexed_columns(cut.schema, identity) if not _index_answers(base, name)]
-        if bad:
-            found.indexes.setdefault(key, []).extend(name for name in bad if name not in found.indexes.get(key, ()))
+        columns = [name for name in _blob_columns(cut, identity) if name in net.upserts.schema.names]
+        _note_blobs(packs, key, [net.upserts.column(name) for name in columns])
+    if base is not None:
+        if indexed:
+            dead = len(slots_of(base, net.touched))
+        else:
+            ids = base.read(["id"]).column("id")
+            dead = int(pc.sum(pc.is_in(ids, value_set=pa.array(net.touched, pa.string()))).as_py() or 0)
+        rows += base.rows - dead
     if rows != table.rows:
         found.defect(key, f"{where}{rows} rows are stored where the commit counts {table.rows}")
-    return bad
 
 
 def _index_answers(base: LanceTable, column: str) -> bool:
@@ -255,7 +276,7 @@ def _blob_columns(cut: Cut, identity: TypeIdentity) -> list[str]:
     return [item.column for item in identity.properties if entity.properties[item.name].type.scalar is Scalar.BLOB]
 
 
-def _note_blobs(packs: dict[str, list[tuple[str, ManagedBlob]]], key: str, columns: Iterable[pa.Array]) -> None:
+def _note_blobs(packs: Packs, key: str, columns: Iterable[pa.Array]) -> None:
     for column in columns:
         for text in column.drop_null().to_pylist():
             blob = parse_reference(text)
@@ -263,7 +284,7 @@ def _note_blobs(packs: dict[str, list[tuple[str, ManagedBlob]]], key: str, colum
                 packs.setdefault(blob.pack, []).append((key, blob))
 
 
-def _verify_packs(log: Log, found: Verified, packs: dict[str, list[tuple[str, ManagedBlob]]], where: str) -> None:
+def _verify_packs(log: Log, found: Verified, packs: Packs, where: str) -> None:
     for pack, blobs in packs.items():
         try:
             data = memoryview(log.store.get(pack_key(pack)))
