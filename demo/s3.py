@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import build
-import omnigraph
 from build import QUERIES, QUESTIONS, RECORDS, SCHEMA, command, program, say, shown, step
+
+import omnigraph
 
 BUCKET, ADDRESS = "demo", "s3://demo/packages"
 STORE = build.BUILD / "store"
