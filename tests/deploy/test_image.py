@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -11,10 +12,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+
+from cluster.worlds import WIDER, write_config
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -91,32 +95,98 @@ def test_the_default_variant_has_no_aws_sdk(image: Path, tmp_path: Path) -> None
     assert "AWS support is not installed" in secret.stderr
 
 
-def test_the_entrypoint_serves_and_stops_on_a_signal(image: Path, tmp_path: Path) -> None:
-    fixture = ROOT / "fixtures" / "context"
-    for words in (
-        ("init", "g.omni", "--schema", f"{fixture}/context.pg"),
-        ("load", "g.omni", "--data", f"{fixture}/context.jsonl", "--mode", "overwrite"),
-    ):
-        done = run(str(image / "omnigraph"), *words, folder=tmp_path)
-        assert done.returncode == 0, done.stderr
+@contextlib.contextmanager
+def entrypoint(image: Path, folder: Path, **variables: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run the entrypoint on a free port until the block ends; yields the address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     environment = {
         "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
+        "HOME": str(folder),
         "OMNIGRAPH_SERVER_BIN": str(image / "omnigraph-server"),
-        "OMNIGRAPH_TARGET_URI": "g.omni",
         "OMNIGRAPH_BIND": f"127.0.0.1:{port}",
-        "OMNIGRAPH_UNAUTHENTICATED": "1",
-        "OMNIGRAPH_SOURCE_VERSION": "abc123",
+        **variables,
     }
-    process = subprocess.Popen(["sh", str(ROOT / "docker" / "entrypoint.sh")], cwd=tmp_path, env=environment)
+    process = subprocess.Popen(["sh", str(ROOT / "docker" / "entrypoint.sh")], cwd=folder, env=environment)
     try:
-        body = answer(f"http://127.0.0.1:{port}/healthz", process)
-        assert b"abc123" in body
+        answer(f"http://127.0.0.1:{port}/healthz", process)
+        yield f"http://127.0.0.1:{port}", process
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0, "the server is the process that gets the signal"
+
+
+def test_the_entrypoint_serves_and_stops_on_a_signal(image: Path, tmp_path: Path) -> None:
+    fixture = ROOT / "fixtures" / "context"
+    omnigraph = str(image / "omnigraph")
+    for words in (
+        ("init", "g.omni", "--schema", f"{fixture}/context.pg"),
+        ("load", "g.omni", "--data", f"{fixture}/context.jsonl", "--mode", "overwrite"),
+    ):
+        done = run(omnigraph, *words, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+    variables = {"OMNIGRAPH_TARGET_URI": "g.omni", "OMNIGRAPH_UNAUTHENTICATED": "1", "OMNIGRAPH_SOURCE_VERSION": "abc123"}
+    with entrypoint(image, tmp_path, **variables) as (url, process):
+        assert b"abc123" in answer(f"{url}/healthz", process)
+        assert b'"node:Person"' in answer(f"{url}/snapshot", process)
+
+
+def test_an_address_with_a_policy(image: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "omnigraph.yaml").write_text("policy: { file: policy.yaml }\n")
+    shutil.copy(ROOT / "deploy" / "railway" / "policy.yaml", config / "policy.yaml")
+    done = run(str(image / "omnigraph"), "init", "g.omni", "--schema", f"{ROOT}/fixtures/context/context.pg", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    variables = {
+        "OMNIGRAPH_TARGET_URI": "g.omni",
+        "OMNIGRAPH_CONFIG": str(config / "omnigraph.yaml"),
+        "OMNIGRAPH_SERVER_BEARER_TOKENS_JSON": '{"reader": "r", "writer": "w"}',
+    }
+    with entrypoint(image, tmp_path, **variables) as (url, _):
+        body = b'{"query": "query q() { insert Person { slug: \\"a\\", name: \\"A\\" } }"}'
+
+        def write(token: str) -> int:
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+            try:
+                with urllib.request.urlopen(urllib.request.Request(f"{url}/mutate", body, headers)) as found:
+                    return int(found.status)
+            except urllib.error.HTTPError as error:
+                return error.code
+
+        assert [write("r"), write("w"), write("x")] == [403, 200, 401]
+
+
+def test_day_two_in_the_container(image: Path, tmp_path: Path) -> None:
+    folder = write_config(tmp_path / "cluster")
+    omnigraph = str(image / "omnigraph")
+    for verb in ("import", "apply"):
+        done = run(omnigraph, "cluster", verb, "--as", "you", "--config", folder, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+    variables = {"OMNIGRAPH_CLUSTER": folder, "OMNIGRAPH_SERVER_BEARER_TOKEN": "t"}
+
+    def columns() -> bytes:
+        with entrypoint(image, tmp_path, **variables) as (url, _):
+            headers = {"Authorization": "Bearer t"}
+            served = urllib.request.Request(f"{url}/graphs/atlas/schema", headers=headers)
+            try:
+                with urllib.request.urlopen(served) as found:
+                    body: bytes = found.read()
+                    return body
+            except urllib.error.HTTPError as error:
+                return error.read()
+
+    (tmp_path / "cluster" / "base.policy.yaml").write_text(
+        "version: 1\ngroups: {all: [default]}\nrules: [{id: r, allow: {actors: {group: all}, actions: [read]}}]\n"
+    )
+    done = run(omnigraph, "cluster", "apply", "--as", "you", "--config", folder, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert b"population" in (before := columns())
+    assert b"mayor" not in before
+    (tmp_path / "cluster" / "atlas.pg").write_text(WIDER)
+    done = run(omnigraph, "cluster", "apply", "--as", "you", "--config", folder, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert b"mayor" in columns(), "a restart serves what was applied"
 
 
 def answer(url: str, process: subprocess.Popen[bytes]) -> bytes:

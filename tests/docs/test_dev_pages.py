@@ -49,3 +49,18 @@ def test_notes_are_numbered_and_end_with_the_decision() -> None:
 def test_constraints_hold_names_and_versions_only() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     assert all(re.fullmatch(r"#.*|[A-Za-z0-9_.-]+==[A-Za-z0-9_.!+-]+", line) for line in lines)
+
+
+def test_the_checklist_of_deployments_names_what_is_there() -> None:
+    rows = re.findall(
+        r"^\| (\d+) \| .+? \| (.+) \|$", (DEV / "deployment-checklist.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert [int(number) for number, _ in rows] == list(range(1, 86))
+    for number, proof in rows:
+        named = re.findall(r"`([^`]+)`", proof) + re.findall(r"\]\(([^)]+)\)", proof)
+        assert named, number
+        for name in named:
+            path, _, test = name.partition("::")
+            found = (DEV / path).resolve() if path.startswith("..") else ROOT / path
+            assert found.exists(), name
+            assert not test or f"def {test}(" in found.read_text(encoding="utf-8"), name

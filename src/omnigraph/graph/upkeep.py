@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from omnigraph.errors import OmnigraphError
+from omnigraph.errors import NotFound, OmnigraphError
 from omnigraph.graph.branch import BranchHead
 from omnigraph.storage.cut import Cut
 from omnigraph.storage.fold import TAIL_RECORDS_MAX, OpenTable, fold_tables, types_to_fold
@@ -102,6 +102,8 @@ class Upkeep:
                     self._waiting.discard(branch.name)
                 fold_branch(self._log, branch, self._open_table)
                 self._rebase(branch)
+            except NotFound:
+                continue  # the branch was deleted meanwhile, and its rows with it
             except OmnigraphError as error:
                 _logger.warning("upkeep of branch %s was put off: %s", branch.name, error)
             except Exception:
