@@ -9,8 +9,10 @@ import pytest
 
 from cluster.worlds import CONFIG, QUERY, write_config
 from docs.page import matches
+from omnigraph.cluster.apply import apply
 from omnigraph.cluster.declaration import read_declaration
 from omnigraph.cluster.findings import Findings
+from omnigraph.cluster.observe import import_state
 from omnigraph.cluster.plan import validate
 
 CASES = (Path(__file__).parent / "fixtures" / "declarations.txt").read_text().split("=== ")[1:]
@@ -92,16 +94,18 @@ def test_a_file_of_several_queries_is_one_digest_for_all(tmp_path: Path) -> None
     assert digests["query.atlas.city_by_name"] == digests["query.atlas.other"]
 
 
-def test_validation_is_light(tmp_path: Path) -> None:
-    """Validation runs in loops and in CI: neither the engine nor Arrow is loaded for it."""
+def test_what_opens_no_graph_is_light(tmp_path: Path) -> None:
+    """Verbs run in loops and in CI: where no graph has to be opened, neither the engine nor Arrow is loaded."""
     import subprocess
     import sys
 
-    write_config(tmp_path)
+    assert import_state(write_config(tmp_path)).ok
+    assert apply(str(tmp_path)).converged
     code = (
         "import sys; from omnigraph.cli.main import main; "
         f"assert main(['cluster', 'validate', '--config', {str(tmp_path)!r}]) == 0; "
         f"assert main(['cluster', 'status', '--config', {str(tmp_path)!r}]) == 0; "
+        f"assert main(['cluster', 'apply', '--as', 'x', '--config', {str(tmp_path)!r}]) == 0; "
         "print([m for m in ('pyarrow', 'numpy', 'lance', 'cedarpy', 'omnigraph.graph.graph') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -36,10 +36,11 @@ from support.s3_proxy import Request, S3Proxy
 from support.s3_servers import BUCKET, S3Server
 
 
-@pytest.fixture
-def proxy(ministack_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Proxy]:
-    with S3Proxy(ministack_server.url) as running:
-        for name, value in ministack_server.environment(running.url).items():
+@pytest.fixture(params=["ministack_server", pytest.param("seaweedfs_server", marks=pytest.mark.slow)])
+def proxy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Proxy]:
+    server: S3Server = request.getfixturevalue(request.param)
+    with S3Proxy(server.url) as running:
+        for name, value in server.environment(running.url).items():
             monkeypatch.setenv(name, value)
         yield running
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -429,3 +431,57 @@ def test_what_belongs_to_no_graph_stays_fatal(two: str) -> None:
         path.unlink()
     next(Path(two, "__cluster").rglob("*.gq")).unlink()
     assert "[catalog_payload_missing]" in refusal(two, ALLOWED)
+
+
+def test_no_request_fails_while_revisions_are_switched(open_cluster: str, tmp_path: Path) -> None:
+    """Readers and writers go on through applies and reloads, and nothing that was acknowledged is lost."""
+    base = CONFIG.partition("policies:")[0]
+    failures: list[object] = []
+    written: list[str] = []
+    over = threading.Event()
+
+    with Server(("--cluster", open_cluster, "--unauthenticated"), tmp_path) as server:
+
+        def write(worker: int) -> None:
+            for number in itertools.count():
+                if over.is_set():
+                    return
+                name = f"c{worker}-{number}"
+                body = {"query": "query add($n: String) { insert City { name: $n } }", "params": {"n": name}}
+                status, answer = server.send("POST", "/graphs/atlas/mutate", body)
+                if status == 200:
+                    written.append(name)
+                else:
+                    failures.append((status, answer))
+
+        def read() -> None:
+            while not over.is_set():
+                status, answer = server.send("GET", "/graphs/atlas/queries")
+                names = [one["name"] for one in json.loads(answer)["queries"]]
+                if status != 200 or len(names) != 1:
+                    failures.append((status, answer))
+
+        threads = [threading.Thread(target=write, args=(worker,)) for worker in range(2)] + [threading.Thread(target=read)]
+        for thread in threads:
+            thread.start()
+        for number in range(6):
+            name = f"q{number}"
+            wide = SCHEMA.replace("}", "".join(f"  p{each}: String?\n" for each in range(number)) + "}")
+            write_config(
+                Path(open_cluster),
+                base.replace("city_by_name", name),
+                atlas_gq=QUERY.replace("city_by_name", name),
+                atlas_pg=wide,
+            )
+            output = apply(open_cluster)
+            assert output.converged, output.diagnostics
+            status, answer = server.send("POST", "/admin/reload")
+            assert (status, json.loads(answer)["changed"]) == (200, True)
+        over.set()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+        count = {"query": "query n() { match { $c: City } return { count($c) as n } }"}
+        status, answer = server.send("POST", "/graphs/atlas/query", count)
+        assert json.loads(answer)["rows"] == [{"n": len(written)}]
+        assert len(written) > 10
