@@ -121,8 +121,10 @@ def test_tokens_are_read_again_on_sighup(graph: Path, tmp_path: Path) -> None:
 def test_the_query_of_a_client_that_has_gone_is_stopped(tmp_path: Path) -> None:
     graph = make_graph(tmp_path / "a.omni")
     with open_graph(str(graph)) as opened:
-        opened.load(b"".join(b'{"type":"Person","data":{"name":"n%05d"}}\n' % number for number in range(6_000)), "merge")
-    endless = "query q() { match { $a: Person $b: Person $c: Person $a.age < $c.age } return { count($b) as n } }"
+        line = b'{"type":"Person","data":{"name":"n%05d","age":%d}}\n'
+        opened.load(b"".join(line % (number, number) for number in range(6_000)), "merge")
+    ordered = "$a: Person $b: Person $c: Person $a.age < $b.age $b.age < $c.age"
+    endless = f"query q() {{ match {{ {ordered} }} return {{ count($c) as n }} }}"
     with Server((str(graph), "--unauthenticated"), tmp_path) as server:
         connection = server.connect()
         connection.request("POST", "/query", json.dumps({"query": endless}), server.headers())
