@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from omnigraph import errors
 from omnigraph.errors import OmnigraphError
+from omnigraph.wire.encoding import decode
 from omnigraph.wire.error import ErrorOutput
 
 _BY_CODE: Final[dict[str, type[OmnigraphError]]] = {
@@ -28,7 +29,7 @@ _SHOWN_BYTES: Final = 2_000
 def error_of(status: int, body: bytes) -> OmnigraphError:
     """Return the error of an answer that is no success, with the server's sentence."""
     try:
-        envelope = msgspec.json.decode(body, type=ErrorOutput)
+        envelope = decode(body, ErrorOutput)
     except (msgspec.DecodeError, UnicodeDecodeError):
         shown = body[:_SHOWN_BYTES].decode(errors="replace").strip()
         return _of_status(status, f"server returned {status}: {shown}")

@@ -18,7 +18,7 @@ from omnigraph.client.result import ExplainAnswer, ReadAnswer, RemoteExplanation
 from omnigraph.errors import BadRequest, ExecutionError, NotFound
 from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput, BranchListOutput
 from omnigraph.wire.commit import At, CommitInfo, CommitListOutput, Order, SnapshotOutput
-from omnigraph.wire.encoding import compact
+from omnigraph.wire.encoding import compact, decode
 from omnigraph.wire.merge import MergeOutput, MergePreviewOutput
 from omnigraph.wire.request import (
     BranchCreateRequest,
@@ -326,7 +326,7 @@ def connect(url: str, token: str | None = None, *, timeout_s: float | None = TIM
 
 def _decoded(answer: bytes, shape: type[_T]) -> _T:
     try:
-        return msgspec.json.decode(answer, type=shape)
+        return decode(answer, shape)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise misshapen(200, error) from None
 

@@ -18,6 +18,7 @@ from omnigraph.server.route import Match
 from omnigraph.server.service import ServedGraph, Service
 from omnigraph.storage.record import MAIN
 from omnigraph.wire.commit import CommitInfo
+from omnigraph.wire.encoding import decode
 from omnigraph.wire.error import ResourceLimitInfo
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]  # Any: messages of ASGI
@@ -149,7 +150,7 @@ class Call:
 def decode_json(body: bytes, shape: type[_T]) -> _T:
     """Decode a body. Raises msgspec.ValidationError for a wrong shape, ValueError for what is no JSON."""
     try:
-        return msgspec.json.decode(body, type=shape)
+        return decode(body, shape)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except UnicodeDecodeError:

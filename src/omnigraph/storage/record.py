@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -208,6 +209,8 @@ class _Header(msgspec.Struct):
 _encoder = msgspec.msgpack.Encoder()
 _header_decoder = msgspec.msgpack.Decoder(_Header)
 _decoders: dict[type, msgspec.msgpack.Decoder[Any]] = {}  # Any: one decoder per struct type
+_preparing = Lock()
+"""msgspec prepares a struct when it first meets it, and the process dies when two threads do so at once."""
 
 
 def encode(value: Record | Ref | History) -> bytes:
@@ -219,7 +222,10 @@ def decode(data: bytes, type_: type[_S], key: str) -> _S:
     """Return the object behind bytes. Raises UpgradeRequired for a newer format, CorruptObject for anything else."""
     decoder = _decoders.get(type_)
     if decoder is None:
-        decoder = _decoders[type_] = msgspec.msgpack.Decoder(type_)
+        with _preparing:
+            decoder = _decoders.get(type_)
+            if decoder is None:
+                decoder = _decoders[type_] = msgspec.msgpack.Decoder(type_)
     try:
         value: _S = decoder.decode(data)
         format_ = value.format  # type: ignore[attr-defined]
