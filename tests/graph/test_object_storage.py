@@ -15,7 +15,7 @@ import pytest
 
 import omnigraph
 from omnigraph import Graph
-from omnigraph.errors import ConditionalWritesMissing, Conflict, NotFound, OutcomeUnknown, StorageError
+from omnigraph.errors import ConditionalWritesMissing, Conflict, HistoryReclaimed, NotFound, OutcomeUnknown, StorageError
 from omnigraph.storage.names import PROBE
 from omnigraph.storage.ulid import new_ulid
 from support.s3_proxy import Request, S3Proxy
@@ -374,3 +374,25 @@ def test_what_a_read_costs_in_time(proxy: S3Proxy, graph: Graph) -> None:
             call()
             times.append(time.perf_counter() - started_s)
         assert min(times) < 0.1 * trips + 0.09, json.dumps(times)
+
+
+def test_maintenance_works_on_s3_too(graph: Graph, root: str) -> None:
+    for number in range(12):
+        graph.load([{"type": "Person", "data": {"name": f"p{number}", "age": number}}], "append")
+    graph.create_branch("side")
+    commits = [commit.graph_commit_id for commit in graph.commits()]
+    before = b"".join(graph.export())
+    assert graph.optimize().tables[3].committed
+    assert not any(table.committed for table in graph.optimize().tables)
+    done = {table.table_key: table for table in graph.cleanup(keep=1, confirm=True).tables}
+    assert done["node:Person"].old_versions_removed == 13 and done["node:Person"].bytes_removed > 0
+    assert not any(table.error for table in done.values())
+    assert not any(table.bytes_removed for table in graph.cleanup(keep=1, confirm=True).tables)
+    with omnigraph.open(root) as other:
+        assert b"".join(other.export()) == b"".join(other.export(branch="side")) == before
+        assert [commit.graph_commit_id for commit in other.commits()] == commits
+        with pytest.raises(HistoryReclaimed):
+            other.query(NAMES, snapshot=commits[2])
+        other.mutate(INSERT, {"n": "next"}, branch="side")
+        assert other.merge("side").outcome == "fast_forward"
+        assert not other.repair().refused

@@ -27,6 +27,7 @@ _CACHED_HISTORIES_MAX: Final = 16
 RECLAIMED: Final = b""
 """What cleanup leaves in place of a record. The place stays taken: whoever last looked long ago must lose its put there."""
 _PREFETCHED_MAX: Final = 64
+_SEARCHES_MAX: Final = 5
 _LOOKS: Final = 5
 """Places that are looked at together when the head is searched for."""
 
@@ -130,6 +131,12 @@ class Log:
         Starts at the hint and gallops: one look behind it when the hint is exact, a handful when it is missing or behind. On a
         remote store looks are taken side by side, so an exact hint costs two round trips.
         """
+        for _ in range(_SEARCHES_MAX):
+            with contextlib.suppress(HistoryReclaimed):  # the branch moved on, and was cleaned up, while it was looked for
+                return self._find_head(branch_id)
+        raise CorruptObject(f"storage: the last record of log '{branch_id}' is empty", hint="run `omnigraph repair`")
+
+    def _find_head(self, branch_id: str) -> LogEntry | None:
         low = -1
         with contextlib.suppress(ObjectMissing, ValueError):
             hinted = int(self.store.get(head_key(branch_id)))
