@@ -160,6 +160,29 @@ class NotFound(OmnigraphError):
     http_status = 404
 
 
+class ClusterStateMissing(NotFound):
+    """A cluster was addressed to which nothing was ever applied."""
+
+    kind = "cluster_state_missing"
+
+    def __init__(self, cluster: str) -> None:
+        super().__init__(f"cluster `{cluster}` has no applied state; run `cluster apply` first")
+        self.cluster = cluster
+
+
+class GraphNotApplied(NotFound):
+    """A cluster was addressed, and a graph that was not applied to it."""
+
+    kind = "graph_not_applied"
+
+    def __init__(self, cluster: str, graph_id: str, applied: Sequence[str]) -> None:
+        super().__init__(
+            f"graph `{graph_id}` is not applied in cluster `{cluster}` (applied graphs: [{', '.join(applied)}]); "
+            "declare it in cluster.yaml and run `cluster apply`, or check the id"
+        )
+        self.cluster, self.graph_id, self.applied = cluster, graph_id, tuple(applied)
+
+
 class HistoryReclaimed(NotFound):
     """A commit exists but its rows were removed by ``cleanup`` or a hard drop."""
 

@@ -13,7 +13,7 @@ from omnigraph.cli.main import main
 from omnigraph.cli.workspace import Workspace
 from omnigraph.cluster.apply import apply
 from omnigraph.cluster.observe import import_state
-from omnigraph.errors import InvalidSetting, NotFound
+from omnigraph.errors import ClusterStateMissing, GraphNotApplied, InvalidSetting
 
 
 def resolved(explicit: str | None = None, **options: str) -> Address:
@@ -46,13 +46,13 @@ def test_catalog_faults_and_sidecars_do_not_matter(two: str, tmp_path: Path) -> 
 
 
 def test_what_is_not_there(two: str, tmp_path: Path) -> None:
-    with pytest.raises(NotFound) as missing:
+    with pytest.raises(GraphNotApplied) as missing:
         resolved(cluster=two, cluster_graph="gone")
     assert missing.value.message == (
         f"graph `gone` is not applied in cluster `{two}` (applied graphs: [atlas, old]); "
         "declare it in cluster.yaml and run `cluster apply`, or check the id"
     )
-    with pytest.raises(NotFound) as missing:
+    with pytest.raises(ClusterStateMissing) as missing:
         resolved(cluster=str(tmp_path), cluster_graph="old")
     assert missing.value.message == f"cluster `{tmp_path}` has no applied state; run `cluster apply` first"
     (tmp_path / "store/__cluster/state.json").write_text("{")

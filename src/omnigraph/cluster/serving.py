@@ -17,7 +17,7 @@ from omnigraph.cluster.ledger import Ledger, ReadLedger, read_ledger
 from omnigraph.cluster.parallel import each
 from omnigraph.cluster.root import RECOVERIES, STATE_KEY, StorageRoot, declared_root, payload_key, usable
 from omnigraph.cluster.sidecar import read_sidecars
-from omnigraph.errors import InvalidSetting, NotFound, OmnigraphError
+from omnigraph.errors import ClusterStateMissing, GraphNotApplied, InvalidSetting, OmnigraphError
 from omnigraph.storage.objects import ObjectMissing
 from omnigraph.wire.cluster import Diagnostic
 
@@ -196,7 +196,7 @@ def _not_ready(where: str, findings: Findings) -> InvalidSetting:
 def applied_graphs(where: str) -> dict[str, str]:
     """Return the roots of the applied graphs by id, from the ledger alone: a degraded cluster is where maintenance is needed.
 
-    Raises NotFound when there is no ledger, InvalidSetting for one that cannot be read.
+    Raises ClusterStateMissing when there is no ledger, InvalidSetting for one that cannot be read.
     """
     findings = Findings()
     root = cluster_root(where, findings)
@@ -208,15 +208,12 @@ def applied_graphs(where: str) -> dict[str, str]:
         return {graph_id: root.graph_uri(graph_id) for graph_id in found.ledger.graph_ids}
     if findings.diagnostics:
         raise InvalidSetting(f"cluster `{where}`: {findings.diagnostics[0].message}")
-    raise NotFound(f"cluster `{where}` has no applied state; run `cluster apply` first")
+    raise ClusterStateMissing(where)
 
 
 def applied_graph(where: str, graph_id: str) -> str:
-    """Return the root of one applied graph. Raises as `applied_graphs`, and NotFound for an unknown id."""
+    """Return the root of one applied graph. Raises as `applied_graphs`, and GraphNotApplied for an unknown id."""
     applied = applied_graphs(where)
     if graph_id not in applied:
-        raise NotFound(
-            f"graph `{graph_id}` is not applied in cluster `{where}` (applied graphs: [{', '.join(applied)}]); "
-            "declare it in cluster.yaml and run `cluster apply`, or check the id"
-        )
+        raise GraphNotApplied(where, graph_id, list(applied))
     return applied[graph_id]
