@@ -127,6 +127,38 @@ def test_a_fold_that_is_overtaken(pair: tuple[Graph, Graph], monkeypatch: pytest
         assert [(row["id"], row["age"]) for row in persons(graph)] == [("ann", None), ("bob", None), ("cy", None)]
 
 
+@pytest.mark.parametrize("bulk", [False, True])
+def test_a_write_whose_base_a_hard_drop_removes(pair: tuple[Graph, Graph], monkeypatch: pytest.MonkeyPatch, bulk: bool) -> None:
+    _, other = pair
+    monkeypatch.setattr(fold_module, "TAIL_ROWS_MAX", 0)
+    if bulk:
+        monkeypatch.setattr(load_module, "INLINE_ROWS_MAX", 0)
+    fold_branch(other._log, other._main, other._views.open_table)
+    for write in ("load", "mutate"):
+        with omnigraph.open(other.uri) as late:
+            open_table, done = late._views.open_table, []
+
+            def opening(
+                table: Any, open_table: Callable[[Any], Any] = open_table, done: list[bool] = done, wanted: str = write
+            ) -> Any:
+                if not done:
+                    done.append(True)
+                    other.apply_schema(
+                        DROPPED if wanted == "load" else DROPPED + "node Pet { name: String @key }\n", allow_data_loss=True
+                    )
+                    other.apply_schema(SCHEMA)
+                    other.apply_schema(DROPPED, allow_data_loss=True)
+                return open_table(table)
+
+            monkeypatch.setattr(late._views, "open_table", opening)
+            if write == "load":
+                late.load(b'{"type":"Person","data":{"name":"cy"}}', "merge")
+            else:
+                late.mutate('query q() { insert Person { name: "dee" } }')
+        fold_branch(other._log, other._main, other._views.open_table)
+    assert [row["id"] for row in persons(other)] == ["ann", "bob", "cy", "dee"]
+
+
 def test_a_reader_of_another_process_takes_up_the_schema(pair: tuple[Graph, Graph]) -> None:
     one, other = pair
     query = "query q() { match { $p: Person } return { $p.age } }"

@@ -179,7 +179,7 @@ class BranchHead:
                 self._just_found = False
                 try:
                     group = self._evaluate(writes, self._head if self._unrivalled else self.current())
-                    if self._unrivalled and not group.is_certain and self.current() is not group.head:
+                    if (self._unrivalled or group.met_a_removal) and not group.is_certain and self.current() is not group.head:
                         continue  # only the put finds out that a known head is old, so what is not put looks for itself
                 except Exception as error:
                     return [error for _ in writes]
@@ -418,6 +418,11 @@ class _Group:
     def is_certain(self) -> bool:
         """Whether there is nothing but commits: putting them proves that the head was the newest."""
         return all(outcome is _PENDING for outcome in self.outcomes)
+
+    @property
+    def met_a_removal(self) -> bool:
+        """Whether a write found that its rows are gone: a hard drop may have landed since the head was looked for."""
+        return any(isinstance(outcome, HistoryReclaimed) for outcome in self.outcomes)
 
     def failed(self, error: Exception) -> list[Published | Exception | None]:
         """Return the outcomes when the record could not be put: from the first commit on all saw what never came to be."""
