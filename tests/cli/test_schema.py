@@ -79,6 +79,15 @@ def test_stored_queries_must_fit_the_new_schema(run: CommandLine) -> None:
     assert run("schema", "apply", "--target", "net", "--schema", "s.pg").status == 0
 
 
+def test_a_graph_of_a_cluster_may_be_changed_with_a_warning(run: CommandLine) -> None:
+    run.write("c/__cluster/state.json", "{}")
+    run.write("s.pg", DESIRED)
+    outcome = run("schema", "apply", "c/graphs/a.omni", "--schema", "s.pg")
+    assert outcome.status == 0
+    assert outcome.err.startswith("warning: c/graphs/a.omni belongs to the cluster at c: ")
+    assert run("schema", "apply", "d/graphs/a.omni", "--schema", "s.pg").err == ""
+
+
 def test_on_a_real_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMNIGRAPH_HOME", str(tmp_path / "home"))
