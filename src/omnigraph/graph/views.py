@@ -81,7 +81,8 @@ class ViewFactory:
         for key, identity in cut.schema.by_key.items():
             if identity.type_id in gone:
                 text = refusal_text(key, cut.state.head, gone[identity.type_id])
-                sources[key] = TableSource(rows=cut.tables[identity.type_id].rows, refusal=text)
+                table = cut.tables[identity.type_id]
+                sources[key] = TableSource(base_identity=self._identity(table), rows=table.rows, refusal=text)
                 continue
             table = cut.tables[identity.type_id]
             sources[key] = TableSource(
