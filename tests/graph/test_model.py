@@ -306,3 +306,26 @@ def test_engine_and_model_agree_when_every_load_is_a_bulk_change(monkeypatch: py
     monkeypatch.setenv("OMNIGRAPH_FSYNC", "0")
     monkeypatch.setattr(load_module, "INLINE_ROWS_MAX", 0)
     run_state_machine_as_test(BulkMachine, settings=settings(**BUDGET))
+
+
+@pytest.mark.parametrize("mode", ["auto", "indexed", "csr"])
+def test_edges_that_went_with_their_node_do_not_outlive_a_newer_base_of_nodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setenv("OMNIGRAPH_TRAVERSAL_MODE", mode)
+    monkeypatch.setattr(load_module, "INLINE_ROWS_MAX", 0)
+    with omnigraph.init(str(tmp_path / "g"), "node P { name: String @key }\nedge To: P -> P\n") as graph:
+        nodes = "".join(f'{{"type":"P","data":{{"name":"{name}"}}}}\n' for name in "abc")
+        edges = '{"edge":"To","from":"a","to":"b","data":{"id":"1"}}\n{"edge":"To","from":"b","to":"c","data":{"id":"2"}}\n'
+        edges += '{"edge":"To","from":"a","to":"c","data":{"id":"3"}}\n'
+        graph.load((nodes + edges).encode(), "append")
+        graph.mutate('query q() { delete P where name = "b" }')
+        graph.load(b'{"type":"P","data":{"name":"d"}}', "append")
+        graph.mutate('query q() { insert To { from: "d", to: "a" } }')
+        walk = "query q() { match { $p: P $p to{1,3} $q } return { $p.name as p, $q.name as q } order { p, q } }"
+        expected = [{"p": "a", "q": "c"}, {"p": "d", "q": "a"}, {"p": "d", "q": "c"}]
+        assert graph.query(walk).rows() == expected
+        with omnigraph.open(graph.uri) as again:
+            assert again.query(walk).rows() == expected
+            again.mutate('query q() { delete P where name = "c" }')
+            assert again.query(walk).rows() == [{"p": "d", "q": "a"}]
