@@ -50,7 +50,9 @@ def masked(text: str, address: str) -> str:
     text = text.replace(address, "<address>")
     text = re.sub(r'"(uri|table_path)": "[^"]*"', r'"\1": "…"', text)
     text = re.sub(r"\b01[0-9A-HJKMNP-TV-Z]{24}\b", "<id>", text)
-    text = re.sub(r'("?created_at"?): [0-9]+', r"\1: 0", text)
+    text = re.sub(r'("?(?:created|authored)_at"?): [0-9]+', r"\1: 0", text)
+    text = re.sub(r"[0-9-]{10}T[0-9:.]{12}Z", "<time>", text)
+    text = re.sub(r"cursor: [\w-]+", "cursor: …", text)
     return re.sub(r',\n  "graph_commit_id": "<id>"|\n  "graph_commit_id": "<id>",', "", text)
 
 
@@ -118,6 +120,18 @@ COMMANDS: list[tuple[str, ...]] = [
     ("query", "-e", PEOPLE, "--snapshot", "01"),
     ("snapshot", "--at", "2", "--json"),
     ("export", "--at", "1"),
+    ("diff", "@1", "main", "--json"),
+    ("diff", "@1", "main"),
+    ("diff", "main~1", "--stat", "--type", "Person"),
+    ("diff", "@1", "main", "--format", "jsonl", "--op", "insert", "--limit", "2"),
+    ("diff", "ghost", "main"),
+    ("changes", "poll", "--start", "beginning", "--limit", "2"),
+    ("changes", "poll", "--cursor", "nonsense", "--json"),
+    ("changes", "baseline", "--out", "base.jsonl", "--kind", "node"),
+    ("commit", "changes", "nothing"),
+    ("blame", "Person", "Zoe"),
+    ("blame", "Person", "Zoe", "--json"),
+    ("blame", "Person", "nobody"),
     ("branch", "create", "old", "--at", "1", "--json"),
     ("branch", "create", "older", "--from-commit", "nothing"),
     ("schema", "apply", "--schema", "new.pg", "--json"),

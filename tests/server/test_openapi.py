@@ -44,8 +44,14 @@ OPERATIONS = {
     "/branches/merge/preview": {"post": ("previewMerge", "branches")},
     "/commits": {"get": ("listCommits", "commits")},
     "/commits/{commit_id}": {"get": ("getCommit", "commits")},
+    "/commits/{commit_id}/changes": {"get": ("getCommitChanges", "changes")},
+    "/changes": {"get": ("pollChanges", "changes")},
+    "/changes/baseline": {"post": ("baseline", "changes")},
+    "/diff": {"get": ("diff", "changes")},
+    "/blame": {"get": ("blame", "changes")},
 }
 _COMPONENT_NAMES = """
+BaselineRequest BlameOutput ChangeBlock ChangeCause ChangesOutput CommitChangesOutput DiffOutput EntityChange RowChange RowImage
 BranchCreateOutput BranchCreateRequest BranchDeleteOutput BranchListOutput BranchMergeOutcome BranchMergeOutput
 BranchMergeRequest ChangeOutput ChangeRequest CommitListOutput CommitOutput ErrorCode ErrorOutput ExportRequest GraphInfo
 GraphListResponse HealthOutput IngestOutput IngestRequest IngestTableOutput InvokeStoredQueryRequest
@@ -134,7 +140,11 @@ def test_responses() -> None:
             assert {"401", "403"} <= statuses
             assert operation["security"] == [{"bearer_token": []}]
             assert "requestBody" not in operation or "400" in statuses
-            assert method == "get" or path in ("/query", "/read", "/export", "/branches/merge/preview") or "429" in statuses
+            assert (
+                method == "get"
+                or path in ("/query", "/read", "/export", "/branches/merge/preview", "/changes/baseline")
+                or "429" in statuses
+            )
     for path, method, status in (
         ("/branches/{branch}", "delete", "404"),
         ("/commits/{commit_id}", "get", "404"),

@@ -76,8 +76,19 @@ PROGRAM = Entry(
             children=(
                 Entry("list", "List the commits of a branch, oldest first", grammar="commit:LIST"),
                 Entry("show", "Show one commit", grammar="commit:SHOW"),
+                Entry("changes", "Show the rows that one commit changed", grammar="changes:COMMIT_CHANGES"),
             ),
         ),
+        Entry("diff", "Show the rows that differ between two states", grammar="changes:DIFF"),
+        Entry(
+            "changes",
+            "Follow what the commits of a branch change",
+            children=(
+                Entry("poll", "Show the changes behind a cursor", grammar="changes:POLL"),
+                Entry("baseline", "Write a whole state, with a cursor behind it", grammar="changes:BASELINE"),
+            ),
+        ),
+        Entry("blame", "Show who set the properties of a row", grammar="changes:BLAME"),
         Entry(
             "schema",
             "Look at the schema of a graph, and change it",

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Protocol
 
 from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput
+from omnigraph.wire.change import BaselineInfo, BlameOutput, ChangesOutput, CommitChangesOutput, DiffOutput
 from omnigraph.wire.commit import At, CommitInfo, Order, SnapshotOutput
 from omnigraph.wire.merge import MergeOutput, MergePreviewOutput
 from omnigraph.wire.request import MergeStrategy
@@ -41,6 +42,15 @@ class Explanation(Protocol):
     @property
     def result(self) -> Result | None: ...
     def text(self) -> str: ...
+
+
+class Baseline(Protocol):
+    """A whole state, and where the feed goes on behind it, which may be known only when all chunks were taken."""
+
+    @property
+    def chunks(self) -> Iterator[bytes]: ...
+    @property
+    def info(self) -> BaselineInfo: ...
 
 
 class Graph(Protocol):
@@ -128,6 +138,56 @@ class Graph(Protocol):
         after: str | None = None,
     ) -> list[CommitInfo]: ...
     def commit(self, commit_id: str) -> CommitInfo: ...
+    def diff(
+        self,
+        before: str,
+        after: str = "main",
+        *,
+        kinds: Sequence[str] = (),
+        types: Sequence[str] = (),
+        ops: Sequence[str] = (),
+        ids: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> DiffOutput: ...
+    def commit_changes(
+        self,
+        commit_id: str,
+        *,
+        kinds: Sequence[str] = (),
+        types: Sequence[str] = (),
+        ops: Sequence[str] = (),
+        limit: int | None = None,
+        page_token: str | None = None,
+    ) -> CommitChangesOutput: ...
+    def changes(
+        self,
+        branch: str | None = None,
+        *,
+        cursor: str | None = None,
+        start: str | None = None,
+        page_token: str | None = None,
+        kinds: Sequence[str] = (),
+        types: Sequence[str] = (),
+        ops: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> ChangesOutput: ...
+    def baseline(
+        self,
+        branch: str | None = None,
+        *,
+        kinds: Sequence[str] = (),
+        types: Sequence[str] = (),
+        ops: Sequence[str] = (),
+    ) -> Baseline: ...
+    def blame(
+        self,
+        type_name: str,
+        row_id: str,
+        *,
+        branch: str | None = None,
+        snapshot: str | None = None,
+        at: At | None = None,
+    ) -> BlameOutput: ...
     def schema_source(self, branch: str | None = None, *, snapshot: str | None = None, at: At | None = None) -> str: ...
     def close(self) -> None: ...
     def __enter__(self) -> Graph: ...

@@ -11,16 +11,19 @@ from urllib.parse import quote
 
 import msgspec
 
+from omnigraph.client.baseline import RemoteBaseline
 from omnigraph.client.blob import RemoteBlob, find_blob
 from omnigraph.client.connection import Connections
 from omnigraph.client.failure import misshapen
 from omnigraph.client.result import ExplainAnswer, ReadAnswer, RemoteExplanation, RemoteResult
 from omnigraph.errors import BadRequest, ExecutionError, NotFound
 from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput, BranchListOutput
+from omnigraph.wire.change import BlameOutput, ChangesOutput, CommitChangesOutput, DiffOutput
 from omnigraph.wire.commit import At, CommitInfo, CommitListOutput, Order, SnapshotOutput
 from omnigraph.wire.encoding import compact, decode
 from omnigraph.wire.merge import MergeOutput, MergePreviewOutput
 from omnigraph.wire.request import (
+    BaselineRequest,
     BranchCreateRequest,
     BranchMergeRequest,
     ExplainRequest,
@@ -174,6 +177,80 @@ class RemoteGraph:
         """Return the accepted schema text of a branch (default main), or of an older state."""
         asked = _query(branch=branch, snapshot=snapshot, at=_moment(at))
         return self._ask("GET", f"/schema{asked}", SchemaOutput).schema_source
+
+    # --- what changed --------------------------------------------------------------------------------------------------
+
+    def diff(
+        self,
+        before: str,
+        after: str = "main",
+        *,
+        kinds: Sequence[str] = (),
+        types: Sequence[str] = (),
+        ops: Sequence[str] = (),
+        ids: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> DiffOutput:
+        """Return the rows that differ between two states. A server lists 8,192 at most, and counts all."""
+        asked = [("from", before), ("to", after), *(("id", row_id) for row_id in ids), *_filters(kinds, types, ops)]
+        return self._ask("GET", f"/diff{_pairs(asked, limit=limit)}", DiffOutput)
+
+    def commit_changes(
+        self,
+        commit_id: str,
+        *,
+        kinds: Sequence[str] = (),
+        types: Sequence[str] = (),
+        ops: Sequence[str] = (),
+        limit: int | None = None,
+        page_token: str | None = None,
+    ) -> CommitChangesOutput:
+        """Return a page of the rows that one commit changed."""
+        asked = _pairs(_filters(kinds, types, ops), limit=limit, page_token=page_token)
+        return self._ask("GET", f"/commits/{_segment(commit_id)}/changes{asked}", CommitChangesOutput)
+
+    def changes(
+        self,
+        branch: str | None = None,
+        *,
+        cursor: str | None = None,
+        start: str | None = None,
+        page_token: str | None = None,
+        kinds: Sequence[str] = (),
+        types: Sequence[str] = (),
+        ops: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> ChangesOutput:
+        """Return a page of the changes of a branch behind a cursor, commit by commit."""
+        asked = _pairs(
+            _filters(kinds, types, ops), branch=branch, cursor=cursor, start=start, page_token=page_token, limit=limit
+        )
+        return self._ask("GET", f"/changes{asked}", ChangesOutput)
+
+    def baseline(
+        self,
+        branch: str | None = None,
+        *,
+        kinds: Sequence[str] = (),
+        types: Sequence[str] = (),
+        ops: Sequence[str] = (),
+    ) -> RemoteBaseline:
+        """Return the rows of a branch as an export; its ``info`` is there once the chunks were taken to their end."""
+        body = compact(BaselineRequest(branch, list(kinds) or None, list(types) or None, list(ops) or None))
+        return RemoteBaseline(self._connections.stream("POST", "/changes/baseline", body))
+
+    def blame(
+        self,
+        type_name: str,
+        row_id: str,
+        *,
+        branch: str | None = None,
+        snapshot: str | None = None,
+        at: At | None = None,
+    ) -> BlameOutput:
+        """Return, for each property of a row, its value and the commit that set it."""
+        asked = _query(type=type_name, id=row_id, branch=branch, snapshot=snapshot, at=_moment(at))
+        return self._ask("GET", f"/blame{asked}", BlameOutput)
 
     # --- writing -------------------------------------------------------------------------------------------------------
 
@@ -341,6 +418,15 @@ def _sides(strategy: MergeStrategy) -> str | dict[str, str] | None:
 
 def _moment(at: At | None) -> str | int | None:
     return at.isoformat() if isinstance(at, datetime) else at
+
+
+def _filters(kinds: Sequence[str], types: Sequence[str], ops: Sequence[str]) -> list[tuple[str, str]]:
+    return [*(("kind", one) for one in kinds), *(("type", one) for one in types), *(("op", one) for one in ops)]
+
+
+def _pairs(repeated: Sequence[tuple[str, str]], **values: str | int | None) -> str:
+    given = [*repeated, *((name, str(value)) for name, value in values.items() if value is not None)]
+    return "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in given) if given else ""
 
 
 def _query(**values: str | int | None) -> str:

@@ -187,6 +187,11 @@ class ChangeReads:
         return blame(self._log, Ancestry(self._log), lambda one: _side(self, one), located, type_name, row_id, blobs)
 
 
+def branch_of(graph: History, place: str) -> str:
+    """Return the name of the branch that a place of `diff` is of. Raises BadRequest, NotFound."""
+    return _place(graph, place)[1]
+
+
 def _side(graph: History, located: Located) -> Side:
     from omnigraph.graph.change_set import Side
 

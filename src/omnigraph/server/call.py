@@ -111,6 +111,18 @@ class Call:
             raise bad_request(f"query parameter '{name}' may appear at most once")
         return values[0] if values else None
 
+    def queries(self, name: str) -> list[str]:
+        """Return every value of a parameter of the query string that may be repeated."""
+        if self._query is None:
+            self._query = _parsed(self.query_string)
+        return self._query.get(name, [])
+
+    def query_names(self) -> list[str]:
+        """Return the names of the parameters of the query string."""
+        if self._query is None:
+            self._query = _parsed(self.query_string)
+        return list(self._query)
+
     async def body(self, resource: str | None = None) -> bytes:
         """Read the body up to the limit of the route. Raises a 413 without reading, or keeping, more.
 

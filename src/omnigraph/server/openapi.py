@@ -49,7 +49,43 @@ _MOMENT: Final = (
     _listing("snapshot", {"type": "string"}, "Commit to look at instead of a branch: its id or an unambiguous beginning of it"),
     _listing("at", {"type": "string"}, "Version of the branch, or a time: the last commit at or before it"),
 )
+
+
+def _repeated(name: str, description: str, *words: str) -> Json:
+    item: Json = {"type": "string", "enum": list(words)} if words else {"type": "string"}
+    return _listing(name, {"type": "array", "items": item}, description)
+
+
+def _required(name: str, description: str) -> Json:
+    return {**_listing(name, {"type": "string"}, description), "required": True}
+
+
+_CHANGE_FILTERS: Final = (
+    _repeated("kind", "Only nodes or only edges", "node", "edge"),
+    _repeated("type", "Only rows of this type, by its name or key"),
+    _repeated("op", "Only inserts, updates or deletes", "insert", "update", "delete"),
+)
+_PAGE: Final = (
+    _listing("page_token", {"type": "string"}, "Where the last page ended"),
+    _listing("limit", {"type": "integer", "minimum": 1, "maximum": 8192}, "How many changes a page holds; 1000 unless given"),
+)
 _PARAMETERS: Final[dict[str, list[Json]]] = {
+    "getCommitChanges": [*_PAGE, *_CHANGE_FILTERS],
+    "pollChanges": [
+        _BRANCH,
+        _listing("cursor", {"type": "string"}, "Where the feed goes on"),
+        _listing("start", {"type": "string"}, "Where it begins without a cursor: now, beginning or after:<commit id>"),
+        *_PAGE,
+        *_CHANGE_FILTERS,
+    ],
+    "diff": [
+        _required("from", "The earlier state: a branch, a commit, <branch>@<version or time>, each with ~N behind it"),
+        _listing("to", {"type": "string"}, "The later state; main unless given"),
+        _repeated("id", "Only rows of this id"),
+        _listing("limit", {"type": "integer", "minimum": 0, "maximum": 8192}, "How many rows to list; all are counted"),
+        *_CHANGE_FILTERS,
+    ],
+    "blame": [_required("type", "Name or key of the type"), _required("id", "Id of the row"), _BRANCH, *_MOMENT],
     "getSnapshot": [_BRANCH, *_MOMENT],
     "getSchema": [_BRANCH, *_MOMENT],
     "listCommits": [
@@ -81,6 +117,7 @@ _BODIES: Final = {
     "explain_query": "ExplainRequest",
     "read": "ReadRequest",
     "export": "ExportRequest",
+    "baseline": "BaselineRequest",
     "mutate": "ChangeRequest",
     "mutate_if_graph_commit": "ChangeRequest",
     "change": "ChangeRequest",
@@ -119,6 +156,10 @@ _RESULTS: Final = {
     "deleteBranch": "BranchDeleteOutput",
     "listCommits": "CommitListOutput",
     "getCommit": "CommitOutput",
+    "getCommitChanges": "CommitChangesOutput",
+    "pollChanges": "ChangesOutput",
+    "diff": "DiffOutput",
+    "blame": "BlameOutput",
 }
 _FAILURES: Final = {
     400: "The request cannot be carried out as it stands",
@@ -141,7 +182,7 @@ _QUERY_400: Final = (
 )
 _CONFLICTS: Final = ("createBranch", "mergeBranches", "mutate", "change", *_INVOCATIONS, "mutate_if_graph_commit")
 _MORE_CONFLICTS: Final = ("load", "load_batch", "ingest", "applySchema", "deleteBranch", "previewMerge")
-_MISSING: Final = ("deleteBranch", "getCommit", *_INVOCATIONS)
+_MISSING: Final = ("deleteBranch", "getCommit", "getCommitChanges", "pollChanges", "baseline", "diff", "blame", *_INVOCATIONS)
 _BOUNDED_READS: Final = ("query", "explain_query", "read", "export")
 _TAGGED: Final = ("getSnapshot", "getSchema", "get_blob")
 _NAMED_IN_REQUEST: Final = (

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
-from omnigraph.wire import branch, commit, error, merge, policy, read, request, schema_apply, service, write
+from omnigraph.wire import branch, change, commit, error, merge, policy, read, request, schema_apply, service, write
 
 Json = dict[str, Any]  # Any: a JSON Schema
 
@@ -31,6 +31,16 @@ class Component:
 
 
 COMPONENTS: Final = (
+    Component("BaselineRequest", request.BaselineRequest),
+    Component("BlameOutput", change.BlameOutput, "table_key,id,graph_commit_id,properties"),
+    Component("ChangeBlock", change.ChangeBlock, "cause,changes"),
+    Component("ChangeCause", change.ChangeCause, "graph_commit_id,authored_branch,authored_at"),
+    Component("ChangesOutput", change.ChangesOutput, "blocks"),
+    Component("CommitChangesOutput", change.CommitChangesOutput, "cause,changes"),
+    Component("DiffOutput", change.DiffOutput, "from_commit,to_commit,from_version,to_version,changes,stats,tables,notes"),
+    Component("EntityChange", change.EntityChange, "table_key,kind,type_name,id,op,manifest_version"),
+    Component("RowChange", change.RowChange, "kind,type,id,op"),
+    Component("RowImage", change.RowImage, "properties"),
     Component("BatchLoadOutput", write.BatchLoadOutput, "branch,branch_created,mode,nodes,edges,total_entities"),
     Component("BlobRangeOutput", error.BlobRangeInfo, "start,end,length"),
     Component("BranchCreateOutput", branch.BranchCreateOutput, "uri,from,name"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from omnigraph.graph.graph import Graph
-from omnigraph.server.endpoints import about, blobs, branches, clusters, reading, stored_queries, writing
+from omnigraph.server.endpoints import about, blobs, branches, changes, clusters, reading, stored_queries, writing
 from omnigraph.server.openapi import describe
 from omnigraph.server.route import LOAD_BYTES_MAX, Route, RouteTable
 from omnigraph.server.service import Service
@@ -104,6 +104,18 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route("GET", "/commits", "listCommits", "commits", "List the commits of a branch", reading.commits),
     Route("GET", "/commits/{commit_id}", "getCommit", "commits", "Show a commit", reading.commit),
+    Route(
+        "GET",
+        "/commits/{commit_id}/changes",
+        "getCommitChanges",
+        "changes",
+        "Show the rows that a commit changed",
+        changes.commit_changes,
+    ),
+    Route("GET", "/changes", "pollChanges", "changes", "Show what a branch's commits changed", changes.poll),
+    Route("POST", "/changes/baseline", "baseline", "changes", "Export a branch, with a cursor behind it", changes.baseline),
+    Route("GET", "/diff", "diff", "changes", "Show the rows that differ between two states", changes.diff),
+    Route("GET", "/blame", "blame", "changes", "Show who set the properties of a row", changes.blame),
 )
 _METRICS: Final = Route("GET", "/metrics", "metrics", "health", "Counters", about.metrics, of_server=True, listed=False)
 _CLUSTER: Final = (

@@ -112,6 +112,15 @@ class ExportRequest(Shape, frozen=True, gc=False, omit_defaults=True):
     at: str | int | None = None
 
 
+class BaselineRequest(Shape, frozen=True, gc=False, omit_defaults=True):
+    """What a baseline holds; nothing named means everything. The filters go into the cursor that it ends with."""
+
+    branch: str | None = None
+    kind: list[str] | None = None
+    type: list[str] | None = None
+    op: list[str] | None = None
+
+
 class SchemaApplyRequest(Shape, frozen=True, gc=False, omit_defaults=True):
     """A new schema; ``allow_data_loss`` turns soft drops into hard ones."""
 

@@ -198,7 +198,7 @@ async def export(call: Call) -> Stream:
     except BaseException:
         slot.close()
         raise
-    chunks = _chunks(workers, rows, first, slot)
+    chunks = chunks_of(workers, rows, first, slot)
     facts: tuple[Header, ...] = ((b"vary", b"Accept-Encoding"),)
     if asked.snapshot is not None or asked.at is not None:  # so that a client can tell a server that knows these members
         named = asked.snapshot or ""
@@ -208,7 +208,7 @@ async def export(call: Call) -> Stream:
     return Stream(chunks, headers=facts)
 
 
-async def _chunks(workers: Workers, rows: Iterator[bytes], chunk: bytes, slot: ExitStack) -> AsyncIterator[bytes]:
+async def chunks_of(workers: Workers, rows: Iterator[bytes], chunk: bytes, slot: ExitStack) -> AsyncIterator[bytes]:
     """Make the next chunk only when the last one was taken: a slow reader holds neither memory nor a thread."""
     try:
         while chunk:
