@@ -226,6 +226,10 @@ def test_policies_decide(guarded: str, loop: asyncio.AbstractEventLoop) -> None:
         assert mara.get("/cluster").json()["graphs"] == ["atlas"]
         assert bo.get("/cluster").status == 403
         assert bo.post("/admin/reload").status == 403
+        described = mara.get("/openapi.json").json()
+        assert described["paths"]["/cluster"]["get"]["operationId"] == "getCluster"
+        assert "409" in described["paths"]["/admin/reload"]["post"]["responses"]
+        assert "DiagnosticOutput" in described["components"]["schemas"]
         assert mara.post("/admin/reload").json()["changed"] is False
     finally:
         service.close()

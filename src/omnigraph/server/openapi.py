@@ -133,6 +133,8 @@ _RESULTS: Final = {
     "health": "HealthOutput",
     "ready": "HealthOutput",
     "listGraphs": "GraphListResponse",
+    "getCluster": "ServedClusterOutput",
+    "reload": "ReloadOutput",
     "whoami": "WhoamiOutput",
     "getSnapshot": "SnapshotOutput",
     "query": "ReadOutput",
@@ -181,7 +183,7 @@ _QUERY_400: Final = (
     "The query cannot be carried out as it stands; a query that contains mutations is refused here, send it to POST /mutate"
 )
 _CONFLICTS: Final = ("createBranch", "mergeBranches", "mutate", "change", *_INVOCATIONS, "mutate_if_graph_commit")
-_MORE_CONFLICTS: Final = ("load", "load_batch", "ingest", "applySchema", "deleteBranch", "previewMerge")
+_MORE_CONFLICTS: Final = ("reload", "load", "load_batch", "ingest", "applySchema", "deleteBranch", "previewMerge")
 _MISSING: Final = ("deleteBranch", "getCommit", "getCommitChanges", "pollChanges", "baseline", "diff", "blame", *_INVOCATIONS)
 _BOUNDED_READS: Final = ("query", "explain_query", "read", "export")
 _TAGGED: Final = ("getSnapshot", "getSchema", "get_blob")
@@ -220,12 +222,14 @@ async def describe(call: Call) -> Answer:
 def document(routes: Iterable[Route], mode: Mode, *, authenticated: bool = True) -> Json:
     """Return the description of ``routes`` as a server of ``mode`` offers them."""
     paths: dict[str, Json] = {}
+    with_cluster = False
     for route in routes:
+        with_cluster = with_cluster or route.operation_id == "getCluster"
         if route.listed:
             prefix = "/graphs/{graph_id}" if mode == "multi" and not route.of_server else ""
             method = route.method.lower()
             paths.setdefault(prefix + route.path, {})[method] = _operation(route, bool(prefix), authenticated)
-    found: Json = {"schemas": components()}
+    found: Json = {"schemas": components(with_cluster=with_cluster)}
     if authenticated:
         found["securitySchemes"] = {"bearer_token": {"type": "http", "scheme": "bearer"}}
     return {

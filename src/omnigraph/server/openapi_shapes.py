@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
-from omnigraph.wire import branch, change, commit, error, merge, policy, read, request, schema_apply, service, write
+from omnigraph.wire import branch, change, cluster, commit, error, merge, policy, read, request, schema_apply, service, write
 
 Json = dict[str, Any]  # Any: a JSON Schema
 
@@ -91,6 +91,12 @@ COMPONENTS: Final = (
     Component("SnapshotTableOutput", commit.TableInfo, "table_key,table_path,table_version,row_count"),
     Component("WhoamiOutput", policy.WhoamiOutput, "actor,protected_branches,actions"),
 )
+CLUSTER_COMPONENTS: Final = (
+    Component("DiagnosticOutput", cluster.Diagnostic, "code,severity,path,message"),
+    Component("ReloadOutput", service.ReloadOutput, "state_revision,state_cas,config_digest,changed"),
+    Component("ServedClusterOutput", service.ServedClusterOutput, "state_revision,state_cas,config_digest,graphs"),
+)
+"""Of servers that are booted from a cluster."""
 _ENUMS: Final = {
     "BranchMergeOutcome": ["already_up_to_date", "fast_forward", "merged"],
     "ErrorCode": [
@@ -147,7 +153,7 @@ _OVERRIDES: Final[dict[tuple[str, str], Json]] = {
 }
 _PARAMS: Final[Json] = {"type": ["object", "null"], "description": "Values by parameter name, without the dollar sign"}
 _HIDDEN: Final = frozenset({("ChangeRequest", "query_source"), ("ChangeRequest", "query_name")})
-_NAMES: Final = {component.shape: component.name for component in COMPONENTS}
+_NAMES: Final = {component.shape: component.name for component in (*COMPONENTS, *CLUSTER_COMPONENTS)}
 
 
 def reference(name: str) -> Json:
@@ -155,11 +161,11 @@ def reference(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def components() -> Json:
-    """Return every component schema, sorted by name."""
+def components(*, with_cluster: bool = False) -> Json:
+    """Return every component schema, sorted by name; those about clusters where they are served."""
     found: dict[str, Json] = {name: {"type": "string", "enum": words} for name, words in _ENUMS.items()}
     found["InvokeStoredQueryResponse"] = {"oneOf": [reference("ReadOutput"), reference("ChangeOutput")]}
-    for component in COMPONENTS:
+    for component in (*COMPONENTS, *(CLUSTER_COMPONENTS if with_cluster else ())):
         found[component.name] = _object(component)
     return dict(sorted(found.items()))
 

@@ -119,17 +119,8 @@ ROUTES: Final[tuple[Route, ...]] = (
 )
 _METRICS: Final = Route("GET", "/metrics", "metrics", "health", "Counters", about.metrics, of_server=True, listed=False)
 _CLUSTER: Final = (
-    Route("GET", "/cluster", "getCluster", "management", "Show what is served", clusters.show, of_server=True, listed=False),
-    Route(
-        "POST",
-        "/admin/reload",
-        "reload",
-        "management",
-        "Serve the newest applied revision",
-        clusters.take_up,
-        of_server=True,
-        listed=False,
-    ),
+    Route("GET", "/cluster", "getCluster", "management", "Show the served revision", clusters.show, of_server=True),
+    Route("POST", "/admin/reload", "reload", "management", "Serve the newest revision", clusters.take_up, of_server=True),
 )
 
 
