@@ -145,8 +145,33 @@ def test_opening_a_graph_of_many_commits_is_three_requests(proxy: S3Proxy, graph
     with proxy.counting() as requests:
         opened.append(omnigraph.open(root))
         opened[0].query(LOOKUP, {"n": "p7"})
-    assert len(requests) == 4  # the hint, the head, the place behind it; and the look of the query
+    assert len(requests) == 3  # the hint, the record that it names, and the place behind
     opened[0].close()
+
+
+def test_a_cold_lookup_in_a_table(proxy: S3Proxy, graph: Graph, root: str) -> None:
+    graph.load([{"type": "Person", "data": {"name": f"p{n}", "age": n % 90}} for n in range(6_000)], "append")
+    graph.close()
+    code = """if True:
+        import sys, omnigraph
+        with omnigraph.open(sys.argv[1]) as graph:
+            print(graph.query(sys.argv[2], {"n": "p77"}).rows())
+    """
+    with proxy.counting() as requests:
+        done = subprocess.run([sys.executable, "-c", code, root, LOOKUP], capture_output=True, text=True, check=False)
+    assert done.stdout == "[{'p.name': 'p77', 'p.age': 77}]\n", done.stderr
+    assert len(requests) <= 8
+
+
+@pytest.mark.parametrize("behind", [1, 7, 40, 150])
+def test_whoever_is_behind_catches_up(behind: int, proxy: S3Proxy, graph: Graph, root: str) -> None:
+    with omnigraph.open(root) as replica:
+        names(replica)
+        for number in range(behind):
+            insert(graph, f"p{number}")
+        with proxy.counting() as requests:
+            assert len(names(replica)) == behind + 1
+        assert len(requests) < 45
 
 
 # --- failures ----------------------------------------------------------------------------------------------------------

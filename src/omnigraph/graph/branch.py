@@ -32,8 +32,8 @@ GROUP_COMMITS_MAX: Final = 256
 GROUP_BYTES_MAX: Final = 1024 * 1024
 """A record that holds more than this takes no further commit."""
 _LEAPS_MAX: Final = 5
-_AHEAD_MAX: Final = 64
-"""So many records are read side by side at most when a branch has moved on."""
+_AHEAD: Final = (1, 1, 4, 16)
+"""So many records are read side by side when a branch has moved on; whoever is further behind looks for the head."""
 
 ViewOf = Callable[[Cut], SnapshotView]
 
@@ -143,16 +143,14 @@ class BranchHead:
     def _catch_up(self) -> Head:
         """Read the records that others have added, more and more of them side by side."""
         head = self._head
-        ahead, found = 1, 0
-        while True:
+        for ahead in _AHEAD:
             position = next_position(head.cut.entry, self.branch_id)
-            last = position.seq + self._log.read_ahead(position, ahead) - 1
-            if last < position.seq:
-                return head
-            while next_position(head.cut.entry, self.branch_id).seq <= last:
+            found = self._log.read_ahead(position, ahead)
+            while next_position(head.cut.entry, self.branch_id).seq < position.seq + found:
                 head = self._advance(head)
-            found += 1
-            ahead = min(_AHEAD_MAX, 4 ** (found - 1))
+            if found < ahead:
+                return head
+        return self._leap()
 
     def publish(self, evaluate: Evaluate) -> Published | None:
         """Evaluate a write on the newest head and commit it; durable on return. None if it makes no commit.

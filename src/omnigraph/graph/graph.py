@@ -434,6 +434,9 @@ class Graph(ChangeReads):
             raise HistoryReclaimed(refusal_text(drop.table_key, cut.state.head, drop), hint="start from a later commit")
         if at_once:
             ref = branches.create_at_once(self._store, self._log, name, base, cut, lambda: self._current(base).cut, actor)
+            made = commit_log.fork_cut(self._log, ref, cut.schema)
+            with self._lock:
+                self._branches[ref.name] = BranchHead(self._log, ref.name, ref.branch_id, made, self._views.view_of)
         else:
             ref = branches.create(self._store, name, base, cut, actor)
         return BranchCreateOutput(self.uri, base, ref.name, actor)
@@ -788,7 +791,7 @@ def open_graph(uri: str, *, gate: Gate | None = None, at_once: bool = False) -> 
     settings = GraphSettings.from_environment()
     store = open_store(uri, fsync=settings.fsync)
     log = Log(store)
-    entry = log.find_head(MAIN)
+    entry = log.find_head(MAIN, roughly=not at_once)
     if entry is None:
         raise NotFound(f"graph not found at '{uri}' (no _schema.pg, no log)", hint="create it with `omnigraph init`")
     return Graph(uri, store, entry, settings, gate=gate, log=log, just_found=at_once)

@@ -38,7 +38,7 @@ class ViewFactory:
         with self._lock:
             opened = self._tables.get(identity)
             if opened is None:
-                opened = self._tables[identity] = LanceTable(self._store, *identity)
+                opened = self._tables[identity] = LanceTable(self._store, *identity, rows=table.rows)
                 if len(self._tables) > _TABLES_MAX:
                     self._tables.popitem(last=False)
             else:

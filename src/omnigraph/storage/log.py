@@ -125,11 +125,12 @@ class Log:
         found = self._fetch([Position(position.branch_id, position.seq + ahead) for ahead in range(count)])
         return next((at for at, data in enumerate(found) if data is None), count)
 
-    def find_head(self, branch_id: str) -> LogEntry | None:
+    def find_head(self, branch_id: str, *, roughly: bool = False) -> LogEntry | None:
         """Return the newest record of a branch's log; None if the log is empty.
 
         Starts at the hint and gallops: one look behind it when the hint is exact, a handful when it is missing or behind. On a
-        remote store looks are taken side by side, so an exact hint costs two round trips.
+        remote store looks are taken side by side, so an exact hint costs two round trips. ``roughly``: there the record
+        that the hint names will do, because the caller looks further before anything is read.
         """
         for _ in range(_SEARCHES_MAX):
             with contextlib.suppress(HistoryReclaimed):  # the branch moved on, and was cleaned up, while it was looked for
@@ -140,6 +141,9 @@ class Log:
         low = -1
         with contextlib.suppress(ObjectMissing, ValueError):
             hinted = int(self.store.get(head_key(branch_id)))
+            if hinted >= 0 and roughly and self.store.is_remote:
+                with contextlib.suppress(HistoryReclaimed):
+                    return self.read(Position(branch_id, hinted))
             if hinted >= 0:
                 found, behind = self._present(branch_id, [hinted, hinted + 1])
                 low = hinted + int(behind) if found else -1
