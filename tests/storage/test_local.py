@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from omnigraph.errors import StorageError
+from omnigraph.storage import local
 from omnigraph.storage.local import LocalStore
 from omnigraph.storage.objects import ObjectChanged, ObjectExists, ObjectMissing
 
@@ -145,3 +146,20 @@ def test_what_is_not_there_is_not_replaced(tmp_path: Path) -> None:
         with pytest.raises(ObjectChanged):
             LocalStore(tmp_path).replace(key, b"1", expected=b"0")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_vanishes_is_no_obstacle_to_syncing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LocalStore(tmp_path)
+    for name in ("a", "b", "c"):
+        store.put(f"tables/t/{name}", b"x")
+    real = local._sync_path
+    synced = []
+
+    def sync(path: str) -> None:
+        (tmp_path / "tables" / "t" / "b").unlink(missing_ok=True)
+        real(path)
+        synced.append(Path(path).name)
+
+    monkeypatch.setattr(local, "_sync_path", sync)
+    store.sync_tree("tables/t", 0)
+    assert {"a", "c", "t"} <= set(synced)

@@ -791,10 +791,14 @@ def open_graph(uri: str, *, gate: Gate | None = None, at_once: bool = False) -> 
     settings = GraphSettings.from_environment()
     store = open_store(uri, fsync=settings.fsync)
     log = Log(store)
-    entry = log.find_head(MAIN, roughly=not at_once)
-    if entry is None:
-        raise NotFound(f"graph not found at '{uri}' (no _schema.pg, no log)", hint="create it with `omnigraph init`")
-    return Graph(uri, store, entry, settings, gate=gate, log=log, just_found=at_once)
+    with contextlib.suppress(HistoryReclaimed):  # the record that the hint names needs others, which are cleaned up
+        entry = log.find_head(MAIN, roughly=not at_once)
+        if entry is None:
+            raise NotFound(f"graph not found at '{uri}' (no _schema.pg, no log)", hint="create it with `omnigraph init`")
+        return Graph(uri, store, entry, settings, gate=gate, log=log, just_found=at_once)
+    entry = log.find_head(MAIN)
+    assert entry is not None, "the log has records"
+    return Graph(uri, store, entry, settings, gate=gate, log=log)
 
 
 def repair_graph(uri: str, *, confirm: bool = False, force: bool = False) -> Repaired:

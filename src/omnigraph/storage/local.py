@@ -220,15 +220,18 @@ class LocalStore:
             while pending:
                 directory = pending.pop()
                 changed = False
-                for entry in os.scandir(directory):
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(entry.path)
-                        changed = changed or entry.stat().st_mtime >= threshold
-                    elif entry.stat().st_mtime >= threshold:
-                        changed = True
-                        _sync_path(entry.path)
-                if changed:
-                    _sync_path(directory)
+                # What vanishes between the listing and the look is a temporary file of another process, or was cleaned up.
+                with contextlib.suppress(FileNotFoundError):
+                    for entry in os.scandir(directory):
+                        with contextlib.suppress(FileNotFoundError):
+                            if entry.is_dir(follow_symlinks=False):
+                                pending.append(entry.path)
+                                changed = changed or entry.stat().st_mtime >= threshold
+                            elif entry.stat().st_mtime >= threshold:
+                                changed = True
+                                _sync_path(entry.path)
+                    if changed:
+                        _sync_path(directory)
         except OSError as error:
             raise _mapped(error, f"syncing '{prefix}'") from error
 

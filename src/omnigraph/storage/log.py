@@ -134,10 +134,10 @@ class Log:
         """
         for _ in range(_SEARCHES_MAX):
             with contextlib.suppress(HistoryReclaimed):  # the branch moved on, and was cleaned up, while it was looked for
-                return self._find_head(branch_id)
+                return self._find_head(branch_id, roughly)
         raise CorruptObject(f"storage: the last record of log '{branch_id}' is empty", hint="run `omnigraph repair`")
 
-    def _find_head(self, branch_id: str) -> LogEntry | None:
+    def _find_head(self, branch_id: str, roughly: bool) -> LogEntry | None:
         low = -1
         with contextlib.suppress(ObjectMissing, ValueError):
             hinted = int(self.store.get(head_key(branch_id)))
