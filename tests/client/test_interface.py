@@ -17,9 +17,6 @@ from server.process import Server
 OF_THE_ENGINE = {"commit_some", "prepare_mutation", "prepare_load", "cleanup", "identity", "optimize", "repair"}
 """How a server carries many writes at a time, and what is done to storage: nothing to ask a server for."""
 
-OF_HISTORY = {"baseline", "blame", "changes", "commit_changes", "diff"}
-"""What tells of changes; a server may offer these or not yet."""
-
 
 def public(kind: type) -> dict[str, object]:
     return {name: value for name, value in inspect.getmembers_static(kind) if not name.startswith("_")}
@@ -27,7 +24,7 @@ def public(kind: type) -> dict[str, object]:
 
 def test_the_same_methods_and_parameters() -> None:
     here, there = public(Graph), public(RemoteGraph)
-    missing = set(here) - set(there) - OF_THE_ENGINE - OF_HISTORY
+    missing = set(here) - set(there) - OF_THE_ENGINE
     assert not missing
     for name in set(here) & set(there):
         one, other = inspect.unwrap(here[name]), there[name]  # type: ignore[arg-type]
