@@ -11,7 +11,7 @@ import pytest
 
 from omnigraph.graph.graph import Graph
 from omnigraph.server.openapi import document, text
-from omnigraph.server.table import ROUTES
+from omnigraph.server.table import CLUSTER_ROUTES, ROUTES
 from server.asgi import Browser
 
 SHIPPED = Path(__file__).resolve().parents[2] / "openapi.json"
@@ -194,6 +194,6 @@ def test_every_route_is_on_the_page_of_the_interface() -> None:
     """Whoever adds a route writes a heading for it, and what it does, into docs/user/http-api.md."""
     page = (SHIPPED.parent / "docs" / "user" / "http-api.md").read_text(encoding="utf-8")
     headings = set(re.findall(r"^### ([A-Z]+ /\S*)$", page, re.MULTILINE))
-    routes = {f"{route.method} {route.path}" for route in ROUTES}
+    routes = {f"{route.method} {route.path}" for route in (*ROUTES, *CLUSTER_ROUTES)}
     assert routes - headings == set(), "routes that the page does not tell of"
     assert headings - routes - {"GET /metrics"} == set(), "routes that there are not"

@@ -118,7 +118,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/blame", "blame", "changes", "Show who set the properties of a row", changes.blame),
 )
 _METRICS: Final = Route("GET", "/metrics", "metrics", "health", "Counters", about.metrics, of_server=True, listed=False)
-_CLUSTER: Final = (
+CLUSTER_ROUTES: Final = (
     Route("GET", "/cluster", "getCluster", "management", "Show the served revision", clusters.show, of_server=True),
     Route("POST", "/admin/reload", "reload", "management", "Serve the newest revision", clusters.take_up, of_server=True),
 )
@@ -131,5 +131,5 @@ def route_table(service: Service) -> RouteTable:
     if service.metrics is not None:
         routes.append(_METRICS)
     if service.cluster is not None:
-        routes += _CLUSTER
+        routes += CLUSTER_ROUTES
     return RouteTable(routes, service.mode)
