@@ -207,3 +207,18 @@ def test_merges_are_previewed_settled_and_tidied_up(og: RealGraph) -> None:
     assert shown["resolved"] == [{"table_key": "node:Person", "strategy": "theirs", "rows": 1}]
     gone = og("branch", "merge", "below", "g.omni", "--delete-branch")
     assert gone.out == "merged below into main: already_up_to_date\ndeleted branch below\n"
+
+
+def test_the_history_is_drawn(og: RealGraph) -> None:
+    og("branch", "create", "draft", "g.omni")
+    og("mutate", "g.omni", "--branch", "draft", "-e", AGE, "--params", '{"n": "Ida", "a": 1}')
+    og("mutate", "g.omni", "-e", AGE, "--params", '{"n": "Jon", "a": 2}')
+    og("branch", "merge", "draft", "g.omni")
+    lines = og("commit", "list", "g.omni", "--graph").out.splitlines()
+    assert [line[:4].rstrip() for line in lines] == ["* 01", "|\\", "* |", "| *", "|/", "* 01", "* 01"]
+    assert " (main) " in lines[0]
+    assert " (draft) " in lines[3]
+    document = json.loads(og("commit", "list", "g.omni", "--graph", "--json", "--branch", "draft", "--limit", "1").out)
+    assert [head["branch"] for head in document["heads"]] == ["draft"]
+    assert (len(document["commits"]), document["more"]) == (1, True)
+    assert "branch 'ghost' not found" in og("commit", "list", "g.omni", "--graph", "--branch", "ghost", status=1).err

@@ -97,6 +97,7 @@ COMMANDS: list[tuple[str, ...]] = [
     ("commit", "list", "--branch", "ghost"),
     ("branch", "delete", "forked"),
     ("branch", "list", "--json"),
+    ("commit", "list", "--graph", "--json"),
     ("branch", "merge", "draft", "--dry-run", "--json"),
     ("branch", "merge", "draft", "--json"),
     ("branch", "delete", "draft", "--json"),

@@ -43,6 +43,7 @@ OPERATIONS = {
     "/branches/merge": {"post": ("mergeBranches", "branches")},
     "/branches/merge/preview": {"post": ("previewMerge", "branches")},
     "/commits": {"get": ("listCommits", "commits")},
+    "/commits/graph": {"get": ("getCommitGraph", "commits")},
     "/commits/{commit_id}": {"get": ("getCommit", "commits")},
     "/commits/{commit_id}/changes": {"get": ("getCommitChanges", "changes")},
     "/changes": {"get": ("pollChanges", "changes")},
@@ -59,7 +60,7 @@ InvokeStoredQueryResponse KeyConflictOutput LoadMode ManifestConflictOutput Merg
 ParamDescriptor ParamKind QueriesCatalogOutput QueryCatalogEntry QueryRequest ReadOutput ReadRequest ReadTargetOutput
 SchemaApplyOutput SchemaApplyRequest SchemaOutput SnapshotOutput SnapshotTableOutput
 ExplainOutput ExplainRequest BatchLoadOutput BlobRangeOutput PolicyAnswersOutput WhoamiOutput
-MergeChangeOutput MergePreviewOutput MergePreviewRequest MergeResolvedOutput MergeSideOutput
+BranchHeadOutput CommitGraphOutput MergeChangeOutput MergePreviewOutput MergePreviewRequest MergeResolvedOutput MergeSideOutput
 """
 COMPONENTS = sorted(_COMPONENT_NAMES.split())
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from typing import cast
 
 from omnigraph.cli.addressing import GRAPH_OPTIONS, JSON_OPTION, URI, URI_OPTION, open_graph, resolve, typed_address
+from omnigraph.cli.commit_drawing import drawing, told_time
 from omnigraph.cli.grammar import Arguments, Command, Option, Positional, UsageError, whole_number
 from omnigraph.cli.streams import write_bytes, write_text
 from omnigraph.cli.workspace import Workspace
 from omnigraph.wire.commit import ORDERS, CommitInfo, CommitListOutput, Order
 
 _LIMIT = Option("limit", "Show the first N commits of the order", value="N")
+_DRAW = Option("draw", "Draw the lines of all branches, newest commits first (--graph means the same without --server)")
 
 
 def _list(arguments: Arguments) -> int:
     limit = whole_number(arguments, _LIMIT)
+    if arguments.flag("draw"):
+        return _draw(arguments, limit)
     workspace = Workspace(arguments)
     with open_graph(resolve(workspace, typed_address(arguments))) as graph:
         order = cast("Order", arguments.get("order") or "oldest")
@@ -25,6 +30,21 @@ def _list(arguments: Arguments) -> int:
         write_bytes(pretty(CommitListOutput(commits)))
     elif commits:
         write_text("\n".join(_line(commit) for commit in commits))
+    return 0
+
+
+def _draw(arguments: Arguments, limit: int | None) -> int:
+    for name in ("order", "actor"):
+        if arguments.get(name) is not None:
+            raise UsageError(f"the argument '{_DRAW.shown}' cannot be used with '--{name} <{name.upper()}>'")
+    with open_graph(resolve(Workspace(arguments), typed_address(arguments))) as graph:
+        history = graph.commit_graph(arguments.get("branch"), limit=limit)
+    if arguments.flag("json"):
+        from omnigraph.wire.encoding import pretty
+
+        write_bytes(pretty(history))
+    else:
+        write_text("\n".join(drawing(history, local_time=sys.stdout.isatty())))
     return 0
 
 
@@ -57,7 +77,8 @@ def _show(arguments: Arguments) -> int:
 
 def _line(commit: CommitInfo) -> str:
     actor = f" actor={commit.actor_id}" if commit.actor_id is not None else ""
-    return f"{commit.graph_commit_id} branch={commit.manifest_branch or 'main'} version={commit.manifest_version}{actor}"
+    when = f" {told_time(commit.created_at, local=True)}" if sys.stdout.isatty() else ""
+    return f"{commit.graph_commit_id} branch={commit.manifest_branch or 'main'} version={commit.manifest_version}{actor}{when}"
 
 
 LIST = Command(
@@ -68,6 +89,7 @@ LIST = Command(
         Option("order", "Which end comes first; default oldest", value="ORDER", choices=ORDERS),
         _LIMIT,
         Option("actor", "Show only the commits of one actor", value="ACTOR"),
+        _DRAW,
         JSON_OPTION,
     ),
     positionals=(URI,),

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Protocol
 
 from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput
 from omnigraph.wire.change import BaselineInfo, BlameOutput, ChangesOutput, CommitChangesOutput, DiffOutput
-from omnigraph.wire.commit import At, CommitInfo, Order, SnapshotOutput
+from omnigraph.wire.commit import At, CommitGraphOutput, CommitInfo, Order, SnapshotOutput
 from omnigraph.wire.merge import MergeOutput, MergePreviewOutput
 from omnigraph.wire.request import MergeStrategy
 from omnigraph.wire.schema_apply import SchemaApplyOutput
@@ -137,6 +137,7 @@ class Graph(Protocol):
         actor: str | None = None,
         after: str | None = None,
     ) -> list[CommitInfo]: ...
+    def commit_graph(self, branch: str | None = None, *, limit: int | None = None) -> CommitGraphOutput: ...
     def commit(self, commit_id: str) -> CommitInfo: ...
     def diff(
         self,

@@ -30,11 +30,20 @@ def canonical(words: Sequence[str]) -> tuple[list[str], str | None]:
         if typed[: len(spelling)] == spelling:
             warning = f"warning: `omnigraph {' '.join(spelling)}` is deprecated; use `omnigraph {name}` instead"
             return [*words[:first], name, *typed[len(spelling) :]], warning
+    if typed[:2] == ("commit", "list") and not _names_server(words):
+        # `--graph` names a graph of a server everywhere else; without a server there is none to name.
+        separator = typed.index("--") if "--" in typed else len(typed)
+        drawn = ["--draw" if word == "--graph" else word for word in typed[:separator]]
+        return [*words[:first], *drawn, *typed[separator:]], None
     if typed[:1] == ("ingest",):
         return list(words), _INGEST_WARNING
     if typed[:1] == ("export",) and "--jsonl" in _before_separator(typed):
         return list(words), _EXPORT_WARNING
     return list(words), None
+
+
+def _names_server(words: Sequence[str]) -> bool:
+    return any(word.partition("=")[0] == "--server" for word in _before_separator(words))
 
 
 def _after_global_options(words: Sequence[str]) -> int:

@@ -19,7 +19,7 @@ from omnigraph.client.result import ExplainAnswer, ReadAnswer, RemoteExplanation
 from omnigraph.errors import BadRequest, ExecutionError, NotFound
 from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput, BranchListOutput
 from omnigraph.wire.change import BlameOutput, ChangesOutput, CommitChangesOutput, DiffOutput
-from omnigraph.wire.commit import At, CommitInfo, CommitListOutput, Order, SnapshotOutput
+from omnigraph.wire.commit import At, CommitGraphOutput, CommitInfo, CommitListOutput, Order, SnapshotOutput
 from omnigraph.wire.encoding import compact, decode
 from omnigraph.wire.merge import MergeOutput, MergePreviewOutput
 from omnigraph.wire.request import (
@@ -120,6 +120,10 @@ class RemoteGraph:
         """Return the commits of a branch, inherited ones included; the server narrows the list."""
         asked = _query(branch=branch, order=None if order == "oldest" else order, limit=limit, actor=actor, after=after)
         return self._ask("GET", f"/commits{asked}", CommitListOutput).commits
+
+    def commit_graph(self, branch: str | None = None, *, limit: int | None = None) -> CommitGraphOutput:
+        """Return the newest commits behind every branch head, or behind one, over both parents; children come first."""
+        return self._ask("GET", f"/commits/graph{_query(branch=branch, limit=limit)}", CommitGraphOutput)
 
     def commit(self, commit_id: str) -> CommitInfo:
         """Return a commit of any live branch, by its id or an unambiguous beginning of it. Raises NotFound."""

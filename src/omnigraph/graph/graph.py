@@ -41,7 +41,7 @@ from omnigraph.storage.root import open_store
 from omnigraph.storage.schema_change import under_schema
 from omnigraph.storage.snapshot_view import SnapshotView
 from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput
-from omnigraph.wire.commit import At, CommitInfo, Order, ResolvedInfo, SnapshotOutput, TableInfo
+from omnigraph.wire.commit import At, CommitGraphOutput, CommitInfo, Order, ResolvedInfo, SnapshotOutput, TableInfo
 from omnigraph.wire.merge import MergeOutput, MergePreviewOutput
 from omnigraph.wire.request import MergeStrategy
 from omnigraph.wire.schema_apply import SchemaApplyOutput
@@ -194,6 +194,25 @@ class Graph(ChangeReads):
         """
         line = self._line(branch)
         return commit_log.listed(line, newest=order == "newest", limit=limit, actor=actor, after=after)
+
+    def commit_graph(self, branch: str | None = None, *, limit: int | None = None) -> CommitGraphOutput:
+        """Return the newest commits behind every branch head, or behind one, over both parents; children come first.
+
+        Unlike `commits` it holds what merges brought in. ``limit`` is 100 unless given. Raises NotFound.
+        """
+        from omnigraph.graph.commit_graph import commit_graph
+        from omnigraph.storage.ancestry import Ancestry
+
+        ancestry = Ancestry(self._log)
+        names = self.branches() if branch is None else [_name_of(branch)]
+        heads = {}
+        for name in names:
+            try:
+                heads[name] = ancestry.head_of(self._current(name).cut)
+            except NotFound:
+                if branch is not None:
+                    raise
+        return commit_graph(ancestry, heads, limit)
 
     def commit(self, commit_id: str) -> CommitInfo:
         """Return a commit of any live branch, by its id or an unambiguous beginning of it. Raises NotFound, BadRequest."""

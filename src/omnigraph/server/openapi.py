@@ -95,6 +95,10 @@ _PARAMETERS: Final[dict[str, list[Json]]] = {
         _listing("actor", {"type": "string"}, "Only the commits of this actor"),
         _listing("after", {"type": "string"}, "Only what follows this commit"),
     ],
+    "getCommitGraph": [
+        _listing("branch", {"type": "string"}, "Only what lies behind this branch; every branch unless given"),
+        _listing("limit", {"type": "integer", "minimum": 0, "maximum": 9_999_999_999}, "How many commits; 100 unless given"),
+    ],
     "load_batch": [
         _listing("branch", {"type": "string"}, "Branch to load onto; main unless given"),
         _listing("from", {"type": "string"}, "Branch to fork a missing one from"),
@@ -157,6 +161,7 @@ _RESULTS: Final = {
     "previewMerge": "MergePreviewOutput",
     "deleteBranch": "BranchDeleteOutput",
     "listCommits": "CommitListOutput",
+    "getCommitGraph": "CommitGraphOutput",
     "getCommit": "CommitOutput",
     "getCommitChanges": "CommitChangesOutput",
     "pollChanges": "ChangesOutput",
@@ -202,6 +207,7 @@ _NAMED_IN_REQUEST: Final = (
     "getSnapshot",
     "getSchema",
     "listCommits",
+    "getCommitGraph",
     "createBranch",
     "mergeBranches",
     "previewMerge",

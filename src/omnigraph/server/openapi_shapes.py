@@ -51,6 +51,8 @@ COMPONENTS: Final = (
     Component("BranchMergeRequest", request.BranchMergeRequest, "source"),
     Component("ChangeOutput", write.MutateOutput, "branch,query_name,affected_nodes,affected_edges"),
     Component("ChangeRequest", request.ChangeRequest, "query"),
+    Component("BranchHeadOutput", commit.BranchHeadInfo, "branch,graph_commit_id"),
+    Component("CommitGraphOutput", commit.CommitGraphOutput, "heads,commits,more"),
     Component("CommitListOutput", commit.CommitListOutput, "commits"),
     Component("CommitOutput", commit.CommitInfo, "graph_commit_id,manifest_version,created_at"),
     Component("ErrorOutput", error.ErrorOutput, "error"),

@@ -103,6 +103,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         needs="delete_branch",
     ),
     Route("GET", "/commits", "listCommits", "commits", "List the commits of a branch", reading.commits),
+    Route("GET", "/commits/graph", "getCommitGraph", "commits", "Show what the history is drawn from", reading.commit_graph),
     Route("GET", "/commits/{commit_id}", "getCommit", "commits", "Show a commit", reading.commit),
     Route(
         "GET",

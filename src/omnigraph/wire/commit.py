@@ -46,6 +46,21 @@ class CommitListOutput(Shape, frozen=True, gc=False):
     commits: list[CommitInfo]
 
 
+class BranchHeadInfo(Shape, frozen=True, gc=False):
+    """A branch and its newest commit."""
+
+    branch: str
+    graph_commit_id: str
+
+
+class CommitGraphOutput(Shape, frozen=True, gc=False):
+    """The newest commits behind branch heads over both parents, children before parents; ``more`` if others are left out."""
+
+    heads: list[BranchHeadInfo]
+    commits: list[CommitInfo]
+    more: bool
+
+
 class TableInfo(Shape, frozen=True, gc=False):
     """One type of a branch: ``table_version`` changes exactly when the type's rows do; ``table_path`` is opaque."""
 

@@ -268,6 +268,14 @@ def whole_number(call: Call, name: str) -> int | None:
     return int(text)
 
 
+async def commit_graph(call: Call) -> Answer:
+    """``GET /commits/graph``: what a drawing of the history shows."""
+    branch, limit = branch_or_none(call.query("branch")), whole_number(call, "limit")
+    call.authorize("read", branch=branch)
+    graph = call.served.graph
+    return Answer(compact(await call.service.workers.read(lambda: graph.commit_graph(branch, limit=limit))))
+
+
 async def commit(call: Call) -> Answer:
     """``GET /commits/{commit_id}``."""
     call.authorize("read")
