@@ -32,7 +32,7 @@ from omnigraph.storage.names import (
 )
 from omnigraph.storage.objects import ObjectInfo
 from omnigraph.storage.record import MAIN, Position, Ref, TableState, decode
-from omnigraph.storage.table import files_of
+from omnigraph.storage.table_files import files_of
 
 ORPHAN_AGE_S: Final = 3_600.0
 """A younger file that nobody names may belong to a write in flight, on this machine or another."""

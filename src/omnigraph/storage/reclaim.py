@@ -27,7 +27,8 @@ from omnigraph.storage.objects import ObjectInfo, ObjectMissing
 from omnigraph.storage.record import Position
 from omnigraph.storage.retention import Kept
 from omnigraph.storage.survey import BaseName, Survey
-from omnigraph.storage.table import LanceTable, files_of, first_files_of, manifest_of
+from omnigraph.storage.table import LanceTable
+from omnigraph.storage.table_files import files_of, first_files_of, manifest_of
 
 _REMOTE_CALLS: Final = 16
 ORPHAN_AGE_S: Final = 3_600.0

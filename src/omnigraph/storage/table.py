@@ -16,8 +16,10 @@ import pyarrow as pa
 
 from omnigraph.errors import HistoryReclaimed, StorageError
 from omnigraph.language.checked import Value
+from omnigraph.storage.mirror import MIRRORED_BYTES_MAX, MIRRORED_ROWS_MAX, TableMirror
 from omnigraph.storage.names import reclaimed_key, table_prefix
 from omnigraph.storage.objects import ObjectStore
+from omnigraph.storage.table_files import index_files, manifest_of, row_files, size_of
 from omnigraph.storage.view import Mask, Ordinals
 
 if TYPE_CHECKING:
@@ -38,8 +40,6 @@ _BATCH_ROWS: Final = 8_192
 _SCAN_BYTES: Final = 32 * 1024 * 1024
 _IN_LIST_MAX: Final = 1_000
 _ADDRESS_BITS: Final = 32
-_VERSION_MAX: Final = (1 << 64) - 1
-_FIRST_MANIFEST: Final = f"{_VERSION_MAX - 1:020d}.manifest"
 _OFFSET_MASK: Final = (1 << _ADDRESS_BITS) - 1
 
 _session: Any = None  # Any: lance has no stubs
@@ -78,6 +78,10 @@ class LanceTable:
         self._version = version
         self._lock = threading.Lock()
         self._dataset: lance.LanceDataset | None = None
+        small = store.is_remote and rows is not None and rows <= MIRRORED_ROWS_MAX
+        self._mirror = TableMirror(store, table_prefix(table_id)) if small else None
+        self._mirrored: lance.LanceDataset | None = None
+        self._is_mirrored = small  # the copies stay for those who are reading them when it is found that they will not do
         self._starts: np.ndarray[Any, np.dtype[np.int64]] | None = None
         self._fragment_ids: np.ndarray[Any, np.dtype[np.int64]] | None = None
         self._rows = 0
@@ -107,7 +111,7 @@ class LanceTable:
 
     @property
     def schema(self) -> pa.Schema:
-        return self.dataset().schema
+        return self._reader().schema
 
     def dataset(self) -> lance.LanceDataset:
         """Return the Lance handle of exactly this version."""
@@ -128,6 +132,29 @@ class LanceTable:
                     )
         return dataset
 
+    def _reader(self, *, rows: bool = False, index: str | None = None) -> lance.LanceDataset:
+        """Return the handle to read with. ``rows`` and ``index``, a column's, say which files will be needed.
+
+        Of a small table on a remote store it is one over copies of those files.
+        """
+        mirror = self._mirror
+        if mirror is None or not self._is_mirrored:
+            return self.dataset()
+        try:
+            dataset = self._mirrored
+            if dataset is None:
+                mirror.fetch([manifest_of(self.identity)])
+                dataset = _lance().dataset(mirror.path, version=int(self._version), session=_shared_session())
+                if size_of(dataset) > MIRRORED_BYTES_MAX:
+                    self._is_mirrored = False
+                    return self.dataset()
+                self._mirrored = dataset
+            mirror.fetch([*(row_files(self._table_id, dataset) if rows else ()), *index_files(self._table_id, dataset, index)])
+        except (StorageError, OSError, ValueError, RuntimeError):
+            self._is_mirrored = False  # no room, no disk, or something is wrong with the files: then let that be said of them
+            return self.dataset()
+        return dataset
+
     def _guarded(self, doing: str, call: Any) -> Any:  # Any: whatever the library call returns
         """Run a library call; what fails because cleanup has removed this version is told apart from damage."""
         try:
@@ -144,7 +171,7 @@ class LanceTable:
         if self._rows == self._slots:
             return None
         if not self._live_known:
-            addresses = self._guarded("scanning", lambda: self.dataset().to_table(columns=[], with_row_address=True))
+            addresses = self._guarded("scanning", lambda: self._reader(rows=True).to_table(columns=[], with_row_address=True))
             mask = np.zeros(self._slots, dtype=np.bool_)
             mask[self._slots_of(addresses.column("_rowaddr"), starts)] = True
             with self._lock:
@@ -152,8 +179,8 @@ class LanceTable:
         return self._live
 
     def read(self, columns: Sequence[str]) -> pa.Table:
+        dataset = self._reader(rows=True)
         starts, _ = self._layout()
-        dataset = self.dataset()
         names = _present(dataset, columns) or ["id"]
         if self._rows == self._slots:
             table = self._guarded("scanning", lambda: dataset.to_table(columns=names))
@@ -168,18 +195,18 @@ class LanceTable:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield all live rows with all columns, a few megabytes at a time."""
-        dataset = self.dataset()
+        dataset = self._reader(rows=True)
         scanner = dataset.scanner(batch_size=_BATCH_ROWS, batch_readahead=2, io_buffer_size=_SCAN_BYTES)
         reader = iter(self._guarded("scanning", scanner.to_batches))
         while (batch := self._guarded("scanning", lambda: next(reader, None))) is not None:
             yield batch
 
     def take(self, slots: Ordinals, columns: Sequence[str]) -> pa.Table:
+        dataset = self._reader(rows=True)
         starts, fragment_ids = self._layout()
         wanted = np.asarray(slots, dtype=np.int64)
         fragments = np.searchsorted(starts, wanted, side="right") - 1
         addresses = (fragment_ids[fragments] << _ADDRESS_BITS) | (wanted - starts[fragments])
-        dataset = self.dataset()
         names = _present(dataset, columns) or ["id"]
         # `_take_rows` wants each address once; the caller may ask for a slot twice.
         unique, inverse = np.unique(addresses, return_inverse=True)
@@ -195,8 +222,8 @@ class LanceTable:
         return _with_missing(table, columns, len(addresses))
 
     def find(self, column: str, values: Sequence[Value], columns: Sequence[str] = ()) -> tuple[Ordinals, pa.Table]:
+        dataset = self._reader(rows=True, index=column)
         starts, _ = self._layout()
-        dataset = self.dataset()
         if column not in dataset.schema.names:
             return np.empty(0, dtype=np.int32), pa.table({name: pa.nulls(0) for name in columns})
         type_ = dataset.schema.field(column).type
@@ -229,14 +256,14 @@ class LanceTable:
 
     def has_index(self, column: str) -> bool:
         if self._indexed is None:
-            descriptions = self._guarded("opening", lambda: self.dataset().describe_indices())
+            descriptions = self._guarded("opening", lambda: self._reader().describe_indices())
             self._indexed = frozenset(name for description in descriptions for name in description.field_names)
         return column in self._indexed
 
     def _layout(self) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]:
         """Return the first slot and the id of every fragment."""
         if self._starts is None or self._fragment_ids is None:
-            fragments = self._guarded("opening", lambda: self.dataset().get_fragments())
+            fragments = self._guarded("opening", lambda: self._reader().get_fragments())
             sizes = np.array([fragment.physical_rows for fragment in fragments], dtype=np.int64)
             ids = np.array([fragment.fragment_id for fragment in fragments], dtype=np.int64)
             deleted = sum(fragment.num_deletions for fragment in fragments)
@@ -254,39 +281,6 @@ class LanceTable:
         order = np.argsort(by_id)
         places = order[np.searchsorted(by_id, raw >> _ADDRESS_BITS, sorter=order)]
         return starts[places] + (raw & _OFFSET_MASK)
-
-
-def files_of(table: LanceTable) -> Iterator[str]:
-    """Yield the keys of the files that one version needs, and of those without which nothing opens. O(fragments).
-
-    A key that ends with ``/`` stands for everything below it.
-    """
-    prefix = table_prefix(table.identity[0])
-    dataset = table.dataset()
-    yield from first_files_of(table.identity[0])
-    yield manifest_of(table.identity)
-    for fragment in dataset.get_fragments():
-        for file in fragment.metadata.files:
-            yield f"{prefix}/data/{file.path}"
-        deletions = fragment.deletion_file()
-        if deletions:
-            yield f"{prefix}/{deletions}"
-    for description in dataset.describe_indices():
-        for segment in description.segments:
-            yield f"{prefix}/_indices/{segment.uuid}/"
-
-
-def first_files_of(table_id: str) -> tuple[str, str]:
-    """Return the keys of the files without which no version of a table opens."""
-    prefix = table_prefix(table_id)
-    return f"{prefix}/_versions/{_FIRST_MANIFEST}", f"{prefix}/_versions/latest_version_hint.json"
-
-
-def manifest_of(identity: tuple[str, str]) -> str:
-    """Return the key of the manifest of one version: the file that names all others."""
-    version = int(identity[1])
-    name = f"d{version}" if version >> 63 else f"{_VERSION_MAX - version:020d}"
-    return f"{table_prefix(identity[0])}/_versions/{name}.manifest"
 
 
 # --- writing -----------------------------------------------------------------------------------------------------------
