@@ -170,7 +170,6 @@ REPAIR = Command(
     options=(
         *GRAPH_OPTIONS,
         *CLUSTER_OPTIONS,
-        *CLUSTER_OPTIONS,
         Option("confirm", "Make again what can be derived; without it only report"),
         Option("force", "Accepted for other storage; nothing here can be forced"),
         JSON_OPTION,
@@ -182,7 +181,6 @@ CLEANUP = Command(
     run=_cleanup,
     options=(
         *GRAPH_OPTIONS,
-        *CLUSTER_OPTIONS,
         *CLUSTER_OPTIONS,
         _KEEP,
         _OLDER_THAN,
