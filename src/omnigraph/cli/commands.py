@@ -108,7 +108,16 @@ PROGRAM = Entry(
         Entry("repair", "Verify what a graph stores", plane="storage", grammar="maintenance:REPAIR"),
         Entry("cleanup", "Remove old versions and leftover files", plane="storage", grammar="maintenance:CLEANUP"),
         Entry("lint", "Check a query file", plane="storage", grammar="lint:LINT"),
+        Entry("fmt", "Format schemas and query files", plane="session", grammar="fmt:FMT"),
         Entry("complete", "Print what an editor can offer in queries", plane="storage", grammar="complete:COMPLETE"),
+        Entry(
+            "queries",
+            "Look at the stored queries of a project file",
+            children=(
+                Entry("validate", "Check them against a schema", plane="storage", grammar="queries:VALIDATE"),
+                Entry("list", "List them", plane="session", grammar="queries:LIST"),
+            ),
+        ),
         Entry(
             "cluster",
             "Declare graphs, stored queries and policies in one place, and apply them",
@@ -124,17 +133,6 @@ PROGRAM = Entry(
                 Entry("force-unlock", "Remove an abandoned lock", plane="control", grammar="cluster:FORCE_UNLOCK"),
             ),
         ),
-        Entry("fmt", "Format schemas and query files", plane="session", grammar="fmt:FMT"),
-        Entry("login", "Store a token for a server", plane="session", grammar="login:LOGIN"),
-        Entry("logout", "Forget the token of a server", plane="session", grammar="login:LOGOUT"),
-        Entry(
-            "config",
-            "Work on configuration files",
-            plane="session",
-            children=(
-                Entry("migrate", "Split the legacy file into its new homes", plane="session", grammar="migrate:MIGRATE"),
-            ),
-        ),
         Entry(
             "policy",
             "Check, test and explain a policy file",
@@ -144,6 +142,16 @@ PROGRAM = Entry(
                 Entry("test", "Run the tests file of a policy", plane="session", grammar="policy:TEST"),
                 Entry("explain", "Explain one decision of a policy", plane="session", grammar="policy:EXPLAIN"),
                 Entry("show", "Print the Cedar text of a policy", plane="session", grammar="policy:SHOW"),
+            ),
+        ),
+        Entry("login", "Store a token for a server", plane="session", grammar="login:LOGIN"),
+        Entry("logout", "Forget the token of a server", plane="session", grammar="login:LOGOUT"),
+        Entry(
+            "config",
+            "Work on configuration files",
+            plane="session",
+            children=(
+                Entry("migrate", "Split the legacy file into its new homes", plane="session", grammar="migrate:MIGRATE"),
             ),
         ),
         Entry("version", "Print the version", plane="session", grammar="version:VERSION_COMMAND"),

@@ -34,6 +34,15 @@ class StoredQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Examined:
+    """A registry held against a schema: the entries of the exposed queries that fit, advice and what broke by name."""
+
+    entries: list[QueryCatalogEntry]
+    advice: list[tuple[str, str]]
+    broken: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """The stored queries of one graph by name; never changed after it was made."""
 
@@ -47,27 +56,33 @@ class Registry:
 
         Raises :class:`InvalidSetting` that lists each query which does not fit.
         """
-        entries: list[QueryCatalogEntry] = []
-        advice: list[tuple[str, str]] = []
-        broken: list[str] = []
+        found = self.examine(catalog)
+        if found.broken:
+            what = "query" if len(found.broken) == 1 else "queries"
+            head = f"graph '{label}': {len(found.broken)} stored {what} failed the schema check:"
+            raise InvalidSetting("\n".join([head, *(f"  query '{name}': {reason}" for name, reason in found.broken)]))
+        return found.entries, found.advice
+
+    def examine(self, catalog: Catalog) -> Examined:
+        """Hold every query against a schema, and tell what is wrong with which."""
+        found = Examined([], [], [])
         for name, query in sorted(self.queries.items()):
             try:
                 checked = check_query(catalog, query.declaration)
             except OmnigraphError as error:
-                broken.append(f"  query '{name}': {_reason(error)}")
+                found.broken.append((name, _reason(error)))
                 continue
             if query.exposed:
-                entries.append(_entry(query, checked))
-                advice += [(name, text) for text in _advice(checked)]
-        if broken:
-            what = "query" if len(broken) == 1 else "queries"
-            head = f"graph '{label}': {len(broken)} stored {what} failed the schema check:"
-            raise InvalidSetting("\n".join([head, *broken]))
-        return entries, advice
+                found.entries.append(_entry(query, checked))
+                found.advice.extend((name, text) for text in _advice(checked))
+        return found
 
 
-def load_registry(label: str, settings: Mapping[str, StoredQuerySettings], resolved: Callable[[str], str]) -> Registry:
-    """Read and parse the files of a registry. Raises :class:`InvalidSetting` that lists every problem, files first."""
+def load_registry(label: str | None, settings: Mapping[str, StoredQuerySettings], resolved: Callable[[str], str]) -> Registry:
+    """Read and parse the files of a registry; ``label`` names its graph in errors.
+
+    Raises :class:`InvalidSetting` that lists every problem, files first.
+    """
     unreadable: list[str] = []
     problems: list[str] = []
     queries: dict[str, StoredQuery] = {}
@@ -98,7 +113,8 @@ def load_registry(label: str, settings: Mapping[str, StoredQuerySettings], resol
     problems += _tool_clashes(queries)
     if unreadable or problems:
         lines = [f"  {line}" for line in (*unreadable, *problems)]
-        raise InvalidSetting("\n".join([f"graph '{label}': stored-query registry failed to load:", *lines]))
+        whose = "" if label is None else f"graph '{label}': "
+        raise InvalidSetting("\n".join([f"{whose}stored-query registry failed to load:", *lines]))
     return Registry(queries)
 
 
