@@ -91,9 +91,13 @@ class Guard:
             )
 
     def hold(self, size_bytes: int) -> None:
-        """Record memory that stays in use until the query ends."""
+        """Record memory that stays in use until the query ends or it is released."""
         self.reserve(size_bytes)
         self._held += size_bytes
+
+    def release(self, size_bytes: int) -> None:
+        """Take back a part of what was held: it is free again."""
+        self._held -= size_bytes
 
     def check_rows(self, rows: int) -> None:
         limit = self._limits.result_rows_max

@@ -32,6 +32,7 @@ from omnigraph.query.output.listing import Listing
 from omnigraph.query.output.output import Output
 from omnigraph.query.plan import Plan
 from omnigraph.query.planning.arrange import arrange_match
+from omnigraph.query.planning.by_start import divide, good_starts
 from omnigraph.query.planning.liveness import settle
 from omnigraph.query.planning.outputs import choose_output
 from omnigraph.query.planning.pattern import visible
@@ -89,7 +90,9 @@ def decide_output(draft: Draft) -> Draft:
 
 def order_steps(draft: Draft) -> Draft:
     """Put the steps of the match in order."""
-    steps, scope = arrange_match(draft.query.block, draft.catalog)
+    assert draft.output is not None
+    preferred = good_starts(draft.output, draft.scope, draft.catalog)
+    steps, scope = arrange_match(draft.query.block, draft.catalog, preferred)
     return structs.replace(draft, scope=scope, steps=tuple(steps))
 
 
@@ -100,6 +103,15 @@ def drop_unused(draft: Draft) -> Draft:
     compact = isinstance(output, Aggregation) or output.distinct
     steps = settle(draft.steps, output.needs(), output.mode(), compact=compact)
     return structs.replace(draft, steps=steps)
+
+
+def divide_starts(draft: Draft) -> Draft:
+    """Let what is counted once be walked a block of starts at a time."""
+    output = draft.output
+    if not isinstance(output, Aggregation):
+        return draft
+    steps, divided = divide(draft.steps, output, draft.scope, draft.catalog)
+    return structs.replace(draft, steps=steps, output=divided)
 
 
 def judge_products(draft: Draft) -> Draft:
@@ -127,6 +139,7 @@ PASSES: tuple[Callable[[Draft], Draft], ...] = (
     decide_output,
     order_steps,
     drop_unused,
+    divide_starts,
     judge_products,
     spot_shortcuts,
 )

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from omnigraph.query.context import Context
-from omnigraph.query.frame import Frame, Weights
-from omnigraph.query.operators.expand import CountNeighbours, Expand
+from omnigraph.query.frame import Frame, Positions, Weights
+from omnigraph.query.operators.expand import CountNeighbours, Expand, neighbour_slots
 from omnigraph.query.operators.run import flow
 from omnigraph.query.operators.source import shown
 from omnigraph.query.operators.step import Step
 from omnigraph.query.operators.walk import Walk, Walker
 from omnigraph.query.scratch import sums_by
+from omnigraph.storage.view import Ordinals
 
 _SHARE = 16  # from one row for so many nodes on, a pass over all edges costs less than the walks
 
@@ -36,8 +37,6 @@ class CountWalks(Step, frozen=True):
         if frame.rows * _SHARE < context.table(self.source).slots:
             return flow((*self.hops, self.last), frame, context)
         counts = self._counts(context)
-        if counts is None:
-            return flow((*self.hops, self.last), frame, context)
         sources = frame.columns[self.source]
         counts = counts.take(sources)
         counts[sources < 0] = 0
@@ -48,27 +47,38 @@ class CountWalks(Step, frozen=True):
         weights = counts.take(positions)
         return Frame(kept.rows, kept.columns, weights if kept.weights is None else weights * kept.weights)
 
-    def _counts(self, context: Context) -> Weights | None:
-        """Return the number of walks from every slot; None where a neighbour may come twice and has to be made distinct."""
+    def _counts(self, context: Context) -> Weights:
+        """Return the number of walks from every slot."""
         counts: Weights | None = None
-        walks: list[tuple[Walk, str]] = [(self.last.walk, self.last.source)]
+        walks = [(self.last.walk, self.last.source)]
         walks += [(hop.walk, hop.source) for hop in reversed(self.hops)]
+        pairs: dict[Walk, tuple[Positions, Ordinals]] = {}
         for walk, variable in walks:
             table = context.table(variable)
             walker = Walker(walk, context, table.slots)
             degrees = walker.degrees()
-            if degrees is None:
-                return None
-            if counts is None:
+            if counts is None and degrees is not None:
                 counts = degrees.astype(np.int64)
             else:
                 context.guard.check()
-                context.guard.reserve(24 * int(degrees.sum(dtype=np.int64)))
-                positions, neighbours = walker.many(np.arange(table.slots, dtype=np.int32))
-                counts = sums_by(positions, counts.take(neighbours), table.slots)
+                if walk not in pairs:
+                    pairs[walk] = self._pairs(walk, walker, table.slots, context)
+                positions, neighbours = pairs[walk]
+                if counts is None:
+                    counts = np.bincount(positions, minlength=table.slots)
+                else:
+                    counts = sums_by(positions, counts.take(neighbours), table.slots)
             if self.last.mode == "set":
                 counts = (counts > 0).astype(np.int64)
+        assert counts is not None
         return counts
+
+    @staticmethod
+    def _pairs(walk: Walk, walker: Walker, slots: int, context: Context) -> tuple[Positions, Ordinals]:
+        """Return all nodes with their distinct neighbours."""
+        everything = np.arange(slots, dtype=np.int32)
+        context.guard.reserve(40 * int(walker.sizes(everything).sum()))
+        return walker.pairs(everything, neighbour_slots(walk, context))
 
     def reads(self) -> frozenset[str]:
         return frozenset({self.source})

@@ -13,6 +13,7 @@ from omnigraph.query.operators.pieces import cuts
 from omnigraph.query.operators.source import shown
 from omnigraph.query.operators.step import Step
 from omnigraph.query.operators.walk import Walk, Walker, degrees_of
+from omnigraph.query.pairs import paired
 from omnigraph.query.scratch import distinct, tallied
 from omnigraph.storage.view import Ordinals
 
@@ -25,8 +26,8 @@ Compaction: TypeAlias = Literal["bag", "set"]
 class Expand(Step, frozen=True):
     """Binds ``target`` to the distinct neighbours of ``source``.
 
-    With ``compact`` the target is all that is needed behind the step, and equal rows are made one once that is cheaper than
-    carrying them: a walk is then never longer than its frontier.
+    With ``compact`` the target is all that is needed behind the step, or the target and one more variable, and equal rows are
+    made one once that is cheaper than carrying them: a walk is then never longer than its frontier.
     """
 
     source: str
@@ -39,7 +40,7 @@ class Expand(Step, frozen=True):
         rows = frame.rows
         walker = Walker(self.walk, context, rows)
         slots = context.table(self.target).slots
-        if frame.scan is not None and self.compact is not None and frame.scan.mask is None:
+        if frame.scan is not None and self.compact is not None and not self.carry and frame.scan.mask is None:
             behind = walker.degrees_behind()
             if behind is not None:  # All edges are walked: the neighbours are those with an edge.
                 ordinals = np.flatnonzero(behind).astype(np.int32)
@@ -86,6 +87,10 @@ class Expand(Step, frozen=True):
     def _piece(self, frame: Frame, walker: Walker, slots: int) -> Frame:
         positions, neighbours = walker.pairs(frame.columns[self.source], slots)
         weights = None if frame.weights is None else frame.weights.take(positions)
+        if self.compact is not None and self.carry:
+            (start,) = self.carry
+            columns = {start: frame.columns[start].take(positions), self.target: neighbours}
+            return paired(columns, weights, slots, counted=self.compact == "bag")
         if self.compact is not None and len(neighbours) * 8 > slots:
             if self.compact == "set":
                 neighbours = distinct(neighbours, slots)
@@ -178,12 +183,12 @@ class CountNeighbours(Step, frozen=True):
         walker = Walker(self.walk, context, len(ordinals))
         if walker.plain and not walker.repeats:
             return int(walker.sizes(ordinals).sum())
-        return len(walker.pairs(ordinals, _neighbour_slots(self.walk, context))[1])
+        return len(walker.pairs(ordinals, neighbour_slots(self.walk, context))[1])
 
     def _counted(self, frame: Frame, walker: Walker, context: Context) -> Weights:
         """Count by walking, a piece at a time."""
         sources = frame.columns[self.source]
-        slots = _neighbour_slots(self.walk, context)
+        slots = neighbour_slots(self.walk, context)
         if len(sources) <= context.settings.measured_rows:
             return np.bincount(walker.pairs(sources, slots)[0], minlength=len(sources))
         counts = np.zeros(len(sources), np.int64)
@@ -201,7 +206,8 @@ class CountNeighbours(Step, frozen=True):
         return f"{what} neighbours {shown(self.source)} {self.walk.describe()} $_"
 
 
-def _neighbour_slots(walk: Walk, context: Context) -> int:
+def neighbour_slots(walk: Walk, context: Context) -> int:
+    """Return the size of the table that a walk leads to."""
     edge = context.edges(walk.edge).entity
     type_name = getattr(edge, "source" if walk.reverse else "target")
     return context.nodes(type_name).slots

@@ -21,6 +21,7 @@ from omnigraph.query.operators.pieces import cuts, spread
 from omnigraph.query.operators.source import shown
 from omnigraph.query.operators.step import Step
 from omnigraph.query.operators.walk import Walk, Walker
+from omnigraph.query.pairs import paired
 from omnigraph.query.scratch import Met, distinct, first_of_each, tallied
 from omnigraph.storage.view import Mask, Ordinals
 
@@ -186,6 +187,10 @@ class Reach(Step, frozen=True):
         positions = np.repeat(rows, sizes)
         target = nodes.take(spread(offsets.take(at), sizes))
         weights = None if frame.weights is None else frame.weights.take(positions)
+        if self.compact is not None and self.carry:
+            (start,) = self.carry
+            pairs = {start: frame.columns[start].take(positions), self.target: target}
+            return paired(pairs, weights, slots, counted=self.compact == "bag")
         if self.compact is not None and total * 8 > slots:
             if self.compact == "set":
                 target = distinct(target, slots)

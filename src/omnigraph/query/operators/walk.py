@@ -11,7 +11,8 @@ from omnigraph.query.condition import holds
 from omnigraph.query.context import Context
 from omnigraph.query.frame import Frame, Positions
 from omnigraph.query.notation import condition_text
-from omnigraph.query.scratch import distinct, first_of_each
+from omnigraph.query.pairs import distinct_pairs
+from omnigraph.query.scratch import distinct
 from omnigraph.storage.view import Adjacency, EdgeView, Mask, Ordinals
 
 
@@ -120,7 +121,8 @@ class Walker:
         positions, neighbours = self.many(ordinals)
         if not self.repeats:
             return positions, neighbours
-        return distinct_pairs(positions, neighbours, slots)
+        different, distinct_neighbours = distinct_pairs(positions, neighbours, slots)
+        return different.astype(np.int64, copy=False), distinct_neighbours.astype(np.int32, copy=False)
 
     def edges(self, ordinals: Ordinals) -> tuple[Positions, Ordinals, Ordinals]:
         """Return (positions, neighbours, edges): one entry per edge, a loop that is walked both ways once."""
@@ -149,12 +151,3 @@ def degrees_of(degrees: npt.NDArray[np.int32], ordinals: Ordinals) -> npt.NDArra
     sizes = degrees.take(ordinals).astype(np.int64)
     sizes[ordinals < 0] = 0
     return sizes
-
-
-def distinct_pairs(positions: Positions, neighbours: Ordinals, slots: int) -> tuple[Positions, Ordinals]:
-    """Return each (position, neighbour) pair once, ascending."""
-    keys = positions * slots + neighbours
-    if len(keys) < 2 or bool((keys[1:] > keys[:-1]).all()):
-        return positions, neighbours
-    keys = first_of_each(keys)
-    return keys // slots, (keys % slots).astype(np.int32)

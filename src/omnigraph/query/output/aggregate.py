@@ -17,19 +17,24 @@ from omnigraph.query.output.order import Tie, expression_keys, first_rows, vecto
 from omnigraph.query.output.output import Output, Rows, window
 from omnigraph.query.output.projection import no_rows, project
 from omnigraph.query.output.reduction import Part, finish, merge_parts, reduce_rows
+from omnigraph.query.pairs import paired
 from omnigraph.query.scratch import distinct, tallied
 from omnigraph.query.vectors import I64, Fixed, Repeated, Vector
+
+_MERGED_ABOVE = 1 << 18  # the groups of pieces are put together when there are so many, and then whenever they have doubled
 
 
 class Aggregation(Output, frozen=True):
     """Groups rows by ``keys`` and computes ``aggregates``; ``order`` stands over projections and group keys.
 
-    ``counted`` are aggregates that only count rows; ``counting`` says that all are.
+    ``counted`` are aggregates that only count rows. ``whole`` says that of one group no value that is counted once comes in two
+    frames (`operators.by_start`).
     """
 
     keys: tuple[Expression, ...]
     aggregates: tuple[Aggregate, ...]
     counted: frozenset[Aggregate]
+    whole: bool = False
 
     def needs(self) -> frozenset[str]:
         used = frozenset[str]().union(*map(condition_variables, self.keys))
@@ -46,7 +51,7 @@ class Aggregation(Output, frozen=True):
         window(self, context)  # refuses an amount that is none, whatever the match gives
         if not self.keys and len(self.counted) == len(self.aggregates):
             return _RowCounter(self, context)
-        if any(aggregate.distinct for aggregate in self.aggregates):
+        if not self.whole and any(aggregate.distinct for aggregate in self.aggregates):
             return _WholeCollector(self, context)
         return _Collector(self, context)
 
@@ -92,6 +97,8 @@ class _Collector:
         self._output = output
         self._context = context
         self._parts: list[tuple[Frame, list[Part]]] = []
+        self._groups = 0
+        self._merged_groups = 0
 
     def push(self, frame: Frame) -> bool:
         output, context = self._output, self._context
@@ -110,8 +117,30 @@ class _Collector:
         return False
 
     def _keep(self, representatives: Frame, parts: list[Part]) -> None:
-        self._context.guard.hold(representatives.size_bytes() + 16 * representatives.rows * len(parts))
+        self._context.guard.hold(self._size_bytes(representatives))
         self._parts.append((representatives, parts))
+        self._groups += representatives.rows
+        if self._groups > max(_MERGED_ABOVE, 2 * self._merged_groups):
+            self._merge()
+
+    def _size_bytes(self, representatives: Frame) -> int:
+        return representatives.size_bytes() + 16 * representatives.rows * len(self._output.aggregates)
+
+    def _merge(self) -> None:
+        """Put what all pieces say together."""
+        if len(self._parts) < 2:
+            return
+        output, context = self._output, self._context
+        representatives = concatenated([frame for frame, _ in self._parts])
+        grouping = group_by(output.keys, representatives, context)
+        parts = [
+            merge_parts(aggregate, [each[at] for _, each in self._parts], grouping.codes, grouping.count)
+            for at, aggregate in enumerate(output.aggregates)
+        ]
+        merged = _representatives(representatives, grouping, output.keys)
+        context.guard.release(self._size_bytes(representatives) - self._size_bytes(merged))
+        self._parts = [(merged, parts)]
+        self._groups = self._merged_groups = merged.rows
 
     def _counted_by_entity(self, frame: Frame) -> tuple[Frame, list[Part]] | None:
         """Count rows per node of one variable: the counts of its ordinals are all there is to do."""
@@ -139,15 +168,8 @@ class _Collector:
         output, context = self._output, self._context
         if not self._parts:
             return self._empty()
+        self._merge()
         representatives, parts = self._parts[0]
-        if len(self._parts) > 1:
-            representatives = concatenated([frame for frame, _ in self._parts])
-            grouping = group_by(output.keys, representatives, context)
-            parts = [
-                merge_parts(aggregate, [each[at] for _, each in self._parts], grouping.codes, grouping.count)
-                for at, aggregate in enumerate(output.aggregates)
-            ]
-            representatives = _representatives(representatives, grouping, output.keys)
         values = {aggregate: finish(aggregate, part) for aggregate, part in zip(output.aggregates, parts, strict=True)}
         return output.rows(Groups(representatives.rows, representatives, values), context)
 
@@ -171,17 +193,34 @@ class _WholeCollector(_Collector):
         super().__init__(output, context)
         self._frames: list[Frame] = []
         self._alone = output.mode() == "set"
+        self._kept = 0
+        self._compacted_rows = 0
 
     def push(self, frame: Frame) -> bool:
         frame = frame.settled()
-        if self._alone and len(frame.columns) == 1:
-            ((name, ordinals),) = frame.columns.items()
-            if name not in self._context.scope.optional:
-                ordinals = distinct(ordinals, self._context.table(name).slots)
-            frame = Frame(len(ordinals), {name: ordinals})
+        if self._alone:
+            frame = self._compacted(frame)
         self._context.guard.hold(frame.size_bytes())
         self._frames.append(frame)
+        self._kept += frame.rows
+        if self._alone and self._kept > max(self._context.settings.piece_rows, 2 * self._compacted_rows):
+            whole = self._compacted(concatenated(self._frames))
+            self._context.guard.release(sum(each.size_bytes() for each in self._frames) - whole.size_bytes())
+            self._frames = [whole]
+            self._kept = self._compacted_rows = whole.rows
         return False
+
+    def _compacted(self, frame: Frame) -> Frame:
+        """Return a frame without equal rows, if it has one variable or two."""
+        columns, context = frame.columns, self._context
+        if not 1 <= len(columns) <= 2 or not context.scope.optional.isdisjoint(columns):
+            return frame
+        name = next(reversed(columns))
+        slots = context.table(name).slots
+        if len(columns) == 2:
+            return paired(columns, None, slots, counted=False)
+        ordinals = distinct(columns[name], slots)
+        return Frame(len(ordinals), {name: ordinals})
 
     def finish(self) -> Rows:
         if self._frames:

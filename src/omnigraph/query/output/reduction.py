@@ -16,6 +16,7 @@ from omnigraph.language.checked import Aggregate
 from omnigraph.query.frame import Weights
 from omnigraph.query.output.grouping import Codes, group_codes, vector_codes
 from omnigraph.query.output.order import text_ranks
+from omnigraph.query.pairs import distinct_pairs
 from omnigraph.query.scratch import first_of_each, sums_by
 from omnigraph.query.vectors import F64, I64, Arrayed, Fixed, Repeated, Vector
 from omnigraph.storage.view import Mask
@@ -109,8 +110,16 @@ def _distinct_counts(argument: Vector, valid: Mask | None, codes: Codes, groups:
         values = values[valid]
     if groups == 1:
         return np.array([min(len(codes), 1) if values is None else len(first_of_each(values))])
-    pairs = group_codes([codes, values], len(codes))
-    return np.bincount(codes[pairs.first], minlength=groups)
+    if values is None:
+        return np.minimum(np.bincount(codes, minlength=groups), 1)
+    if len(values) == 0:
+        return np.zeros(groups, np.int64)
+    low, high = int(values.min()), int(values.max())
+    if (high - low + 1) * groups < _EXACT:
+        pairs, _ = distinct_pairs(codes, values - low, high - low + 1)
+        return np.bincount(pairs, minlength=groups)
+    pairs = group_codes([codes, values], len(codes)).first
+    return np.bincount(codes[pairs], minlength=groups)
 
 
 def _sums(values: npt.NDArray[np.generic], weights: Weights | None, codes: Codes, groups: int) -> Fixed:

@@ -26,19 +26,24 @@ from omnigraph.query.planning.liveness import settle
 from omnigraph.query.planning.pattern import Link, Pattern, take_apart
 
 _FANOUT = 10.0
+_MUCH = 0.2  # of a table: reading all of it instead is no great loss
 
 
-def arrange_match(block: Block, catalog: Catalog) -> tuple[list[Step], Scope]:
-    """Return the steps that find the rows of a whole match, and the scope they run in."""
+def arrange_match(block: Block, catalog: Catalog, preferred: frozenset[str] = frozenset()) -> tuple[list[Step], Scope]:
+    """Return the steps that find the rows of a whole match, and the scope they run in.
+
+    It begins at one of the ``preferred`` variables where another start would have most of a table to read too.
+    """
     pattern = take_apart(block, catalog, Scope({}), frozenset())
-    return _Arranger(pattern, catalog, starts=True).arranged(), pattern.scope
+    return _Arranger(pattern, catalog, starts=True, preferred=preferred).arranged(), pattern.scope
 
 
 class _Arranger:
     """Orders the steps of one pattern. ``starts`` says that no rows come in from outside, so that a source may begin."""
 
-    def __init__(self, pattern: Pattern, catalog: Catalog, *, starts: bool) -> None:
+    def __init__(self, pattern: Pattern, catalog: Catalog, *, starts: bool, preferred: frozenset[str] = frozenset()) -> None:
         self._starts = starts
+        self._preferred = preferred
         self._pattern = pattern
         self._catalog = catalog
         self._bound = set(pattern.bound)
@@ -77,10 +82,17 @@ class _Arranger:
             if link is not None:
                 self._walk(link)
             elif self._starts and not self._bound:
-                name = min(self._nodes, key=lambda name: self._access(name).rows)
-                self._start(name, self._access(name))
+                self._start(*self._cheapest())
             else:
                 self._multiply()
+
+    def _cheapest(self) -> tuple[str, Access]:
+        """Return the variable to begin with, and how."""
+        accesses = {name: self._access(name) for name in self._nodes}
+        name = min(accesses, key=lambda name: accesses[name].rows)
+        if accesses[name].rows >= _MUCH * TABLE_ROWS:
+            name = min(self._preferred.intersection(accesses) or (name,), key=lambda name: accesses[name].rows)
+        return name, accesses[name]
 
     def _start(self, name: str, access: Access) -> None:
         self._steps.append(access.step)
