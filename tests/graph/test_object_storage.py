@@ -128,6 +128,19 @@ def test_a_branch_costs_three_requests_to_delete_however_many_there_are(proxy: S
     assert graph.branches() == ["b2", "b3", "b4", "main"]
 
 
+def test_a_process_that_knows_no_branch_reads_none_to_delete_one(proxy: S3Proxy, graph: Graph, root: str) -> None:
+    for number in range(12):
+        graph.create_branch(f"b{number}")
+    with omnigraph.open(root) as other:
+        insert(other, "bob", "b3")
+        assert counted(proxy, lambda: other.delete_branch("b3")) == ["LIST", "PUT", "DELETE"]
+        other.create_branch("of-b4", from_branch="b4")
+        with pytest.raises(Conflict, match="because descendant branch 'of-b4' still depends on it"):
+            other.delete_branch("b4")
+    with pytest.raises(Conflict, match="because descendant branch 'of-b4' still depends on it"):
+        graph.delete_branch("b4")
+
+
 def test_a_three_way_merge_of_a_hundred_rows(proxy: S3Proxy, graph: Graph) -> None:
     graph.create_branch("dev")
     graph.load([{"type": "Person", "data": {"name": f"d{n}"}} for n in range(100)], "append", branch="dev")

@@ -13,7 +13,8 @@ from omnigraph.storage.cut import Cut
 from omnigraph.storage.log import Log, LogEntry
 from omnigraph.storage.names import branch_of_ref_key, ref_key
 from omnigraph.storage.objects import ObjectExists, ObjectStore
-from omnigraph.storage.record import FORMAT, MAIN, Ref, decode, encode
+from omnigraph.storage.record import FORMAT, MAIN, Ref, decode
+from omnigraph.storage.refs import encode_ref, may_be_child
 from omnigraph.storage.ulid import new_ulid
 
 
@@ -35,7 +36,7 @@ def create(store: ObjectStore, name: str, parent: str, cut: Cut, actor: str | No
         actor=actor,
     )
     try:
-        store.put_new(ref_key(name), encode(ref))
+        store.put_new(ref_key(name), encode_ref(ref))
     except ObjectExists:
         raise Conflict(f"branch '{name}' already exists", hint="choose another name, or delete it first") from None
     return ref
@@ -51,17 +52,22 @@ def names(store: ObjectStore) -> list[str]:
     return sorted(found, key=str.encode)
 
 
-def refs(store: ObjectStore, log: Log | None = None) -> list[Ref]:
-    """Return the refs of all branches but main. With a log, those that it has seen are not read again."""
+def refs(store: ObjectStore, log: Log | None = None, *, children_of: str | None = None) -> list[Ref]:
+    """Return the refs of all branches but main. With a log, those that it has seen are not read again.
+
+    ``children_of``: those of branches that were made from one are wanted, and hardly any others are read.
+    """
     seen = {} if log is None else log.refs
     items = [item for item in store.list("refs/") if branch_of_ref_key(item.key) is not None]
+    if children_of is not None:
+        items = [item for item in items if may_be_child(item.size_bytes, children_of)]
     missing = [item for item in items if (item.key, item.tag) not in seen]
     found = {(item.key, item.tag): seen[item.key, item.tag] for item in items if (item.key, item.tag) in seen}
     for item, data in zip(missing, store.get_many([item.key for item in missing]), strict=True):
         if data is not None:  # None: deleted since the listing
             found[item.key, item.tag] = decode(data, Ref, item.key)
     if log is not None:
-        log.refs = {(key, tag): ref for (key, tag), ref in found.items() if tag}
+        log.refs = {(key, tag): ref for (key, tag), ref in found.items() if tag}  # what is not listed has been deleted
     return list(found.values())
 
 
@@ -133,7 +139,7 @@ def delete(store: ObjectStore, log: Log, ref: Ref, *, checked: bool = False) -> 
 
 
 def _refuse_parent(store: ObjectStore, log: Log, name: str) -> None:
-    for other in refs(store, log):
+    for other in refs(store, log, children_of=name):
         if other.parent == name:
             raise Conflict(
                 f"cannot delete branch '{name}' because descendant branch '{other.name}' still depends on it",

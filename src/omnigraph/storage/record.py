@@ -172,7 +172,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Ref(msgspec.Struct, frozen=True, kw_only=True):
-    """A branch: its log and where it was forked."""
+    """A branch: its log and where it was forked. ``padding`` makes its size tell something of the parent; see `refs`."""
 
     format: int
     nonce: str
@@ -183,6 +183,7 @@ class Ref(msgspec.Struct, frozen=True, kw_only=True):
     parent: str
     created_at: int
     actor: str | None = None
+    padding: bytes = b""
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, array_like=True):
