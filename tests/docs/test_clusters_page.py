@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "user" / "cluster.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "user" / "clusters.md").read_text(encoding="utf-8")
 MODULES = [
     *(ROOT / "src" / "omnigraph" / "cluster").glob("*.py"),
     *(ROOT / "src" / "omnigraph" / "server" / name for name in ("quarantine.py", "cluster_boot.py", "service.py")),
