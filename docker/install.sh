@@ -12,8 +12,9 @@ if [ "$#" -ne 3 ]; then
     exit 64
 fi
 source=$1
-venv=$2
-bin=$3
+mkdir -p "$2" "$3"
+venv=$(cd "$2" && pwd) # absolute, so that the links lead there from wherever they are
+bin=$(cd "$3" && pwd)
 extras=${OMNIGRAPH_EXTRAS:-}
 python=${PYTHON:-python3}
 
@@ -38,7 +39,6 @@ pip install --quiet --constraint "$copy/constraints.txt" setuptools
 pip install --quiet --no-build-isolation --constraint "$copy/constraints.txt" "$copy${extras:+[$extras]}"
 pip uninstall --quiet --yes setuptools
 
-mkdir -p "$bin"
 for program in omnigraph omnigraph-server omnigraph-server-aws; do
     ln -sf "$venv/bin/$program" "$bin/$program"
 done

@@ -45,7 +45,15 @@ for program in omnigraph omnigraph-server; do
     cat >"$work/archive/bin/$program" <<LAUNCHER
 #!/bin/sh
 # Starts $program from the folder that the archive was unpacked into. Needs Python $version.
-root=\$(cd "\$(dirname "\$0")/.." && pwd)
+self=\$0
+while [ -h "\$self" ]; do # a link to here, such as /usr/local/bin/$program
+    target=\$(readlink "\$self")
+    case \$target in
+    /*) self=\$target ;;
+    *) self=\$(dirname "\$self")/\$target ;;
+    esac
+done
+root=\$(cd "\$(dirname "\$self")/.." && pwd)
 for python in "\${OMNIGRAPH_PYTHON:-python$version}" python3; do
     if "\$python" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$version")' 2>/dev/null; then
         PYTHONPATH="\$root/lib\${PYTHONPATH:+:\$PYTHONPATH}" exec "\$python" -c 'import sys; from $module import main; sys.exit(main())' "\$@"
@@ -55,6 +63,15 @@ echo 'error: $program of this archive needs Python $version; install it, or inst
 exit 1
 LAUNCHER
     chmod +x "$work/archive/bin/$program"
+    if [ "$system" = windows ]; then
+        sed 's/$/\r/' >"$work/archive/bin/$program.cmd" <<LAUNCHER
+@echo off
+rem Starts $program from the folder that the archive was unpacked into. Needs Python $version.
+setlocal
+set "PYTHONPATH=%~dp0..\\lib;%PYTHONPATH%"
+py -$version -c "import sys; from $module import main; sys.exit(main())" %*
+LAUNCHER
+    fi
 done
 
 tar -czf "$out/$name" -C "$work/archive" .

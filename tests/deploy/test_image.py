@@ -56,11 +56,15 @@ def test_the_context_holds_no_secrets(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of programs after the install step of the image."""
-    folder = tmp_path_factory.mktemp("image")
+    return install(tmp_path_factory.mktemp("image"), "")
+
+
+def install(folder: Path, extras: str) -> Path:
+    """Install into the folder as the image does, from what ``docker build`` sees, with relative names; returns the programs."""
     context(folder / "context")
     environment = {name: text for name, text in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    environment |= {"PYTHON": sys.executable, "OMNIGRAPH_EXTRAS": ""}
-    command = ["sh", "docker/install.sh", ".", str(folder / "venv"), str(folder / "bin")]
+    environment |= {"PYTHON": sys.executable, "OMNIGRAPH_EXTRAS": extras}
+    command = ["sh", "docker/install.sh", ".", "../venv", "../bin"]
     done = subprocess.run(
         command, cwd=folder / "context", env=environment, capture_output=True, text=True, timeout=400, check=False
     )
@@ -93,6 +97,25 @@ def test_the_default_variant_has_no_aws_sdk(image: Path, tmp_path: Path) -> None
     )
     assert secret.returncode == 1
     assert "AWS support is not installed" in secret.stderr
+
+
+@pytest.mark.slow
+def test_the_aws_variant_installs_and_reads_secrets(tmp_path: Path) -> None:
+    programs = install(tmp_path, "aws")
+    python = str((programs / "omnigraph").resolve().parent / "python")
+    assert run(python, "-m", "pip", "check", folder=tmp_path).returncode == 0
+    listed = run(python, "-m", "pip", "list", "--format", "freeze", folder=tmp_path).stdout.lower().split()
+    pinned = (ROOT / "constraints.txt").read_text().lower().splitlines()
+    assert [line for line in listed if line.startswith("boto3==")] == [line for line in pinned if line.startswith("boto3==")]
+    nobody = {  # no keys, no role, and a place where nobody answers: it is the SDK that says so
+        "OMNIGRAPH_SERVER_BEARER_TOKENS_AWS_SECRET": "team/tokens",
+        "AWS_REGION": "eu-west-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    for program in ("omnigraph-server", "omnigraph-server-aws"):
+        done = run(str(programs / program), "g.omni", folder=tmp_path, **nobody)
+        assert done.returncode == 1
+        assert "fetch AWS Secrets Manager secret 'team/tokens': Unable to locate credentials" in done.stderr
 
 
 @contextlib.contextmanager
