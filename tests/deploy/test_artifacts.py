@@ -78,16 +78,21 @@ def test_task_definitions() -> None:
     bucket, volume = container("task-definition.json"), container("task-definition-volume.json")
     for one in (bucket, volume):
         assert one["portMappings"] == [{"containerPort": 8080, "protocol": "tcp"}]
-        assert one["readonlyRootFilesystem"] is True
         assert one["secrets"][0]["name"] == "OMNIGRAPH_SERVER_BEARER_TOKENS_JSON"
+        assert re.fullmatch(r"arn:aws:secretsmanager:.*:secret:.+-SUFFIX", one["secrets"][0]["valueFrom"]), "ECS wants all of it"
         assert "http://127.0.0.1:8080/healthz" in one["healthCheck"]["command"]
+    assert bucket["readonlyRootFilesystem"] is True
+    assert volume["readonlyRootFilesystem"] is False, "ECS Exec, by which this shape is changed, has to write"
     assert {"name": "OMNIGRAPH_CLUSTER", "value": "s3://BUCKET/PREFIX"} in bucket["environment"]
     assert {"name": "OMNIGRAPH_CLUSTER", "value": "/var/lib/omnigraph/cluster"} in volume["environment"]
     assert "/var/lib/omnigraph/cluster" in [mount["containerPath"] for mount in volume["mountPoints"]]
     assert any("efsVolumeConfiguration" in one for one in volume["volumes"])
     service = json.loads((ROOT / "deploy" / "aws" / "service.json").read_text())
     assert service["deploymentConfiguration"] == {"minimumHealthyPercent": 100, "maximumPercent": 200}
-    assert service["enableExecuteCommand"] is True
+    assert service["taskDefinition"] == "omnigraph"
+    roles = json.loads((ROOT / "deploy" / "aws" / "task-role-policy-volume.json").read_text())["Statement"]
+    assert [statement["Sid"] for statement in roles] == ["Volume", "Exec", "Tokens"]
+    assert all(action.startswith("ssmmessages:") for action in roles[1]["Action"])
 
 
 def test_the_task_role_may_do_what_the_server_does_and_no_more() -> None:
