@@ -190,7 +190,8 @@ start_store() {
         fi
         say "starting RustFS"
         mkdir -p "$RUSTFS_DATA_DIR"
-        docker run --detach --name "$RUSTFS_CONTAINER_NAME" \
+        # The image has a user of its own, who may not write to a folder of ours: so it runs as us, and logs to docker logs.
+        docker run --detach --name "$RUSTFS_CONTAINER_NAME" --user "$(id -u):$(id -g)" --env RUSTFS_OBS_LOG_DIRECTORY= \
             --publish 9000:9000 --publish 9001:9001 --volume "$RUSTFS_DATA_DIR:/data" \
             --env "RUSTFS_ACCESS_KEY=$AWS_ACCESS_KEY_ID" --env "RUSTFS_SECRET_KEY=$AWS_SECRET_ACCESS_KEY" \
             --env RUSTFS_ALLOW_INSECURE_DEFAULT_CREDENTIALS=true \

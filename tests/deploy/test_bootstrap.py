@@ -46,7 +46,9 @@ def test_from_nothing_to_a_server(stubs: World) -> None:
     assert done.returncode == 0, done.stderr
     calls = stubs.calls()
     (run,) = [call for call in calls if call.startswith("docker run")]
-    assert "--name omnigraph-rustfs-demo --publish 9000:9000 --publish 9001:9001" in run
+    assert "--name omnigraph-rustfs-demo " in run
+    assert "--publish 9000:9000 --publish 9001:9001" in run
+    assert f"--user {os.getuid()}:{os.getgid()}" in run, "the image's own user may not write to a folder of whoever runs this"
     assert f"--volume {stubs.work}/rustfs-data:/data" in run
     assert "RUSTFS_ACCESS_KEY=rustfsadmin" in run
     uri = "s3://omnigraph-local/graphs/context"
