@@ -79,7 +79,9 @@ def test_task_definitions() -> None:
     for one in (bucket, volume):
         assert one["portMappings"] == [{"containerPort": 8080, "protocol": "tcp"}]
         assert one["secrets"][0]["name"] == "OMNIGRAPH_SERVER_BEARER_TOKENS_JSON"
-        assert re.fullmatch(r"arn:aws:secretsmanager:.*:secret:.+-SUFFIX", one["secrets"][0]["valueFrom"]), "ECS wants all of it"
+        assert re.fullmatch(r"arn:aws:secretsmanager:.*:secret:.+-SUFFIX", one["secrets"][0]["valueFrom"]), (
+            "ECS wants all of it"
+        )
         assert "http://127.0.0.1:8080/healthz" in one["healthCheck"]["command"]
     assert bucket["readonlyRootFilesystem"] is True
     assert volume["readonlyRootFilesystem"] is False, "ECS Exec, by which this shape is changed, has to write"
