@@ -437,3 +437,17 @@ def test_many_branches_cost_a_commit_nothing(graph: Graph) -> None:
     assert removed(graph, keep=1)["node:Person"] == 1
     assert time.perf_counter() - started_s < 5
     assert contents(graph, branch="b/007") != contents(graph)
+
+
+def test_no_branch_is_made_from_a_commit_that_only_memory_still_has(graph: Graph) -> None:
+    for name in "abc":
+        graph.load([person(name)], "append")
+    old = graph.commits()[1].graph_commit_id
+    with omnigraph.open(graph.uri) as reader:
+        assert contents(reader, snapshot=old).count(b"\n") == 1
+        graph.cleanup(keep=1, confirm=True)
+        with pytest.raises(HistoryReclaimed, match=old):
+            reader.create_branch("late", from_commit=old)
+        assert reader.branches() == ["main"]
+        reader.create_branch("late")
+        assert contents(reader, branch="late") == contents(graph)

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from omnigraph.errors import BadRequest, Conflict
+from omnigraph.errors import BadRequest, Conflict, HistoryReclaimed
 from omnigraph.graph.branch_name import refuse_reserved, valid_branch_name
+from omnigraph.graph.commits import fork_cut, reclaimed
 from omnigraph.storage.commit import closing_record, next_position
 from omnigraph.storage.cut import Cut
 from omnigraph.storage.log import Log, LogEntry
-from omnigraph.storage.names import branch_of_ref_key, ref_key
+from omnigraph.storage.names import branch_of_ref_key, reclaimed_key, ref_key
 from omnigraph.storage.objects import ObjectExists, ObjectStore
 from omnigraph.storage.record import FORMAT, MAIN, Ref, decode
 from omnigraph.storage.refs import encode_ref, may_be_child
@@ -40,6 +41,28 @@ def create(store: ObjectStore, name: str, parent: str, cut: Cut, actor: str | No
     except ObjectExists:
         raise Conflict(f"branch '{name}' already exists", hint="choose another name, or delete it first") from None
     return ref
+
+
+def create_from_past(store: ObjectStore, log: Log, name: str, parent: str, cut: Cut, actor: str | None) -> Ref:
+    """Create a branch that continues an older state, and look whether that is still there.
+
+    A cleanup may have removed it before it knew of the branch. The branch is taken back then. Raises HistoryReclaimed.
+    """
+    ref = create(store, name, parent, cut, actor)
+    try:
+        _verify(Log(store), ref, cut)  # with nothing remembered: what this process has read may be gone since
+    except HistoryReclaimed:
+        _withdraw(store, log, ref, cut.entry)
+        raise reclaimed(ref.fork_commit) from None
+    return ref
+
+
+def _verify(log: Log, ref: Ref, cut: Cut) -> None:
+    """Refuse a fork that cannot be read any more. Raises HistoryReclaimed."""
+    found = fork_cut(log, ref, cut.schema)
+    for table in found.tables.values():
+        if table.base_version and log.store.exists(reclaimed_key(table.table_id, table.base_version)):
+            raise reclaimed(ref.fork_commit)
 
 
 def names(store: ObjectStore) -> list[str]:
@@ -84,17 +107,16 @@ def create_at_once(
         try:
             cut = looking.result()
         except Exception:
-            _withdraw(store, log, ref)
+            _withdraw(store, log, ref, known.entry)
             raise
     if cut.entry.position == known.entry.position:
         return ref
-    _withdraw(store, log, ref)
+    _withdraw(store, log, ref, known.entry)
     return create(store, name, parent, cut, actor)
 
 
-def _withdraw(store: ObjectStore, log: Log, ref: Ref) -> None:
-    """Take back a branch that was made too early."""
-    fork = log.read(ref.fork)
+def _withdraw(store: ObjectStore, log: Log, ref: Ref, fork: LogEntry) -> None:
+    """Take back a branch that was made too early, or too late."""
     try:
         log.append(next_position(fork, ref.branch_id), closing_record(fork.record))
     except ObjectExists:

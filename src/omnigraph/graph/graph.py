@@ -456,8 +456,10 @@ class Graph(ChangeReads):
             made = commit_log.fork_cut(self._log, ref, cut.schema)
             with self._lock:
                 self._branches[ref.name] = BranchHead(self._log, ref.name, ref.branch_id, made, self._views.view_of)
-        else:
+        elif located is None:
             ref = branches.create(self._store, name, base, cut, actor)
+        else:
+            ref = branches.create_from_past(self._store, self._log, name, base, cut, actor)
         return BranchCreateOutput(self.uri, base, ref.name, actor)
 
     def delete_branch(self, name: str, *, actor: str | None = None) -> BranchDeleteOutput:
