@@ -451,3 +451,13 @@ def test_no_branch_is_made_from_a_commit_that_only_memory_still_has(graph: Graph
         assert reader.branches() == ["main"]
         reader.create_branch("late")
         assert contents(reader, branch="late") == contents(graph)
+
+
+def test_a_cleanup_may_be_asked_to_keep_more_than_the_last_one_left(graph: Graph) -> None:
+    for name in "abcd":
+        graph.load([person(name)], "append")
+        fold(graph)
+    graph.create_branch("fork", from_commit=heads(graph)[2])
+    graph.cleanup(keep=1, confirm=True)
+    for keep in (2, 3, 9):
+        assert not any(table.error for table in graph.cleanup(keep=keep, confirm=True).tables)

@@ -49,13 +49,33 @@ class World:
     types: dict[int, Type] = field(default_factory=dict)
     rows: dict[int, dict[str, Row]] = field(default_factory=dict)
     next_number: int = 0
+    version: int = 0  # counts schema changes
+    drops: frozenset[tuple[int, str]] = frozenset()  # hard drops that were made: the type's number, and which change it was
 
     def number(self) -> int:
         self.next_number += 1
         return self.next_number
 
     def copy(self) -> World:
-        return copy.deepcopy(self)
+        rows = {
+            number: {key: Row(dict(row.values), row.ends) for key, row in table.items()} for number, table in self.rows.items()
+        }
+        return World(copy.deepcopy(self.types), rows, self.next_number, self.version, self.drops)
+
+    def table_key(self, number: int) -> str:
+        type_ = self.types[number]
+        return f"{'node' if type_.ends is None else 'edge'}:{type_.name}"
+
+    def orphans(self) -> list[tuple[int, str]]:
+        """Return the edges that miss an end."""
+        found = []
+        for number in self.edges():
+            source, target = self.types[number].ends or (0, 0)
+            for key, row in self.rows[number].items():
+                assert row.ends is not None
+                if row.ends[0] not in self.rows[source] or row.ends[1] not in self.rows[target]:
+                    found.append((number, key))
+        return found
 
     def text(self, accepted: World | None = None) -> str:
         """Return the schema as a text; names that differ from the accepted ones come with a hint."""

@@ -88,8 +88,10 @@ class _Retention:
             return
         wanted = set(noted.tables if types is None else types)
         wanted = {type_id for type_id in wanted if not self._is_dropped(type_id, commit_id)}
+        shown = self.survey.logs[position.branch_id].last_with(noted) if at == len(noted.commits) - 1 else noted
+        wanted = {type_id for type_id in wanted if not self._is_gone(shown, type_id)}
         if at == len(noted.commits) - 1:
-            self.keep_cut(self.survey.logs[position.branch_id].last_with(noted), wanted)
+            self.keep_cut(shown, wanted)
             return
         self.keep_cut(noted, wanted)
         first_parent = noted.commits[0].parent_at
@@ -185,6 +187,11 @@ class _Retention:
                         last.pop(type_id, None)
                     else:
                         last[type_id] = before, after
+
+    def _is_gone(self, noted: Noted, type_id: int) -> bool:
+        """Whether an earlier cleanup, that was asked to keep less, has removed a base."""
+        base = noted.tables.get(type_id)
+        return base is not None and bool(base[1]) and self.survey.is_marked(base)
 
     def _is_dropped(self, type_id: int, commit_id: str) -> bool:
         return any(drop.type_id == type_id and commit_id < drop.commit for drop in self._drops)
