@@ -454,10 +454,28 @@ def test_no_branch_is_made_from_a_commit_that_only_memory_still_has(graph: Graph
 
 
 def test_a_cleanup_may_be_asked_to_keep_more_than_the_last_one_left(graph: Graph) -> None:
-    for name in "abcd":
-        graph.load([person(name)], "append")
-        fold(graph)
-    graph.create_branch("fork", from_commit=heads(graph)[2])
-    graph.cleanup(keep=1, confirm=True)
-    for keep in (2, 3, 9):
-        assert not any(table.error for table in graph.cleanup(keep=keep, confirm=True).tables)
+    graph.load([person("a")], "append")
+    fold(graph)
+    graph.commit_some([graph.prepare_load([person(name)], "merge") for name in "bcd"])
+    fold(graph)
+    for keep in (1, 2, 9):
+        assert not any(table.error for table in graph.cleanup(keep=keep, confirm=True).tables), keep
+    with pytest.raises(HistoryReclaimed):
+        contents(graph, snapshot=heads(graph)[-2])
+
+
+def test_what_changed_is_found_without_the_lists_that_a_cleanup_removed(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("omnigraph.graph.load.INLINE_ROWS_MAX", 0)
+    graph.load([person(name, age=0) for name in "ab"], "append")
+    graph.create_branch("old")
+    graph.load([person("b", age=1)], "merge")
+    graph.load([person("c", age=1)], "merge")
+    graph.load([person("c", age=2)], "merge")
+    setter, before = heads(graph)[2], heads(graph)[1]
+    graph.delete_branch("old")
+    graph.create_branch("old", from_commit=before)
+    shutil.rmtree(next((Path(graph.uri) / "tables").glob("*/changes")))
+    assert [(change.id, change.op) for change in graph.diff("old", "main").changes] == [("b", "update"), ("c", "insert")]
+    assert graph.blame("Person", "b").properties[1].graph_commit_id == setter
+    graph.load([person("d", age=1)], "merge", branch="old")
+    assert graph.merge("old").outcome == "merged"

@@ -10,7 +10,7 @@ import pyarrow as pa
 from omnigraph.errors import HistoryReclaimed
 from omnigraph.storage.ancestry import Located
 from omnigraph.storage.cut import decode_rows
-from omnigraph.storage.objects import ObjectStore
+from omnigraph.storage.objects import ObjectMissing, ObjectStore
 
 ALL_ROWS: Final = None
 """Stands for "any row of the type": a commit replaced the whole table."""
@@ -39,8 +39,12 @@ def changed_ids(store: ObjectStore, commits: Iterable[Located]) -> dict[int, set
                 found[bulk.type_id] = ALL_ROWS
                 continue
             ids = found.setdefault(bulk.type_id, set())
-            if ids is not None:
+            if ids is None:
+                continue
+            try:
                 ids.update(_listed(store.get(bulk.changes)))
+            except ObjectMissing:  # it went with the rows, in a cleanup or a hard drop
+                found[bulk.type_id] = ALL_ROWS
     return found
 
 
