@@ -454,10 +454,15 @@ def test_no_branch_is_made_from_a_commit_that_only_memory_still_has(graph: Graph
 
 
 def test_a_cleanup_may_be_asked_to_keep_more_than_the_last_one_left(graph: Graph) -> None:
-    graph.load([person("a")], "append")
-    fold(graph)
-    graph.commit_some([graph.prepare_load([person(name)], "merge") for name in "bcd"])
-    fold(graph)
+    for name in "ab":
+        graph.load([person(name)], "append")
+        fold(graph)
+    for number in range(4):
+        graph.load([person(f"p{number}")], "append")
+    assert graph._main.current().cut.entry.position.seq == 8, "the next record takes the schema from this one"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("omnigraph.graph.load.INLINE_ROWS_MAX", 0)
+        graph.load([person("d")], "overwrite")
     for keep in (1, 2, 9):
         assert not any(table.error for table in graph.cleanup(keep=keep, confirm=True).tables), keep
     with pytest.raises(HistoryReclaimed):
