@@ -67,14 +67,19 @@ class _Retention:
         entry = None if main is None else survey.log.read(main.position)
         self._drops: list[HardDrop] = [] if entry is None else entry.record.state.hard_drops
 
-    def keep_cut(self, noted: Noted, types: Iterable[int] | None = None) -> None:
-        """Keep what the state after a record is read from; of its bases those of ``types``, or all."""
+    def keep_cut(self, noted: Noted, types: Iterable[int] | None = None, *, of_branch: bool = False) -> None:
+        """Keep what the state after a record is read from; of its bases those of ``types``, or all.
+
+        Bases that an earlier cleanup has removed cannot be kept, and are passed over; a branch must have its own, ``of_branch``.
+        """
         wanted = set(noted.tables if types is None else types)
         self.kept.cuts.setdefault(noted.position, set()).update(wanted)
         self.kept.changes.update(noted.needs)
         for type_id in wanted:
             base = noted.tables.get(type_id)
-            if base is not None and base[1] and not self._is_dropped(type_id, noted.head):
+            if base is None or not base[1] or self._is_dropped(type_id, noted.head):
+                continue
+            if of_branch or not self.survey.is_marked(base):
                 self.kept.bases.add(base)
 
     def keep_commit(self, position: Position, commit_id: str, types: Iterable[int] | None = None) -> None:
@@ -88,10 +93,8 @@ class _Retention:
             return
         wanted = set(noted.tables if types is None else types)
         wanted = {type_id for type_id in wanted if not self._is_dropped(type_id, commit_id)}
-        shown = self.survey.logs[position.branch_id].last_with(noted) if at == len(noted.commits) - 1 else noted
-        wanted = {type_id for type_id in wanted if not self._is_gone(shown, type_id)}
         if at == len(noted.commits) - 1:
-            self.keep_cut(shown, wanted)
+            self.keep_cut(self.survey.logs[position.branch_id].last_with(noted), wanted)
             return
         self.keep_cut(noted, wanted)
         first_parent = noted.commits[0].parent_at
@@ -101,12 +104,12 @@ class _Retention:
     def keep_branch(self, log: LogSurvey) -> None:
         """Keep the head of a live branch, and the state at which it was forked."""
         if log.head is not None:
-            self.keep_cut(log.head)
+            self.keep_cut(log.head, of_branch=True)
         if log.ref is None:
             return
         fork = self.survey.at(log.ref.fork)
         if fork is not None and not fork.reclaimed:
-            self.keep_cut(fork)
+            self.keep_cut(fork, of_branch=True)
             if fork.head != log.ref.fork_commit and fork.commits[0].parent_at is not None:
                 self.kept.changes.add(fork.commits[0].parent_at)  # a place in the middle of a record needs what was before it
             return
@@ -187,11 +190,6 @@ class _Retention:
                         last.pop(type_id, None)
                     else:
                         last[type_id] = before, after
-
-    def _is_gone(self, noted: Noted, type_id: int) -> bool:
-        """Whether an earlier cleanup, that was asked to keep less, has removed a base."""
-        base = noted.tables.get(type_id)
-        return base is not None and bool(base[1]) and self.survey.is_marked(base)
 
     def _is_dropped(self, type_id: int, commit_id: str) -> bool:
         return any(drop.type_id == type_id and commit_id < drop.commit for drop in self._drops)
