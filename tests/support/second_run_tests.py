@@ -24,6 +24,8 @@ NEVER: Final[dict[str, str]] = {
     "server/test_aws.py": "has variables of its own for AWS",
     "graph/test_object_storage.py": "is on S3 anyway",
     "graph/test_freshness.py": "has no graph",
+    "graph/test_whole_model.py::test_long_histories": "runs for half an hour on a local disk",
+    "graph/test_cleanup.py::test_what_changed_is_found_without_the_lists_that_a_cleanup_removed": "removes files",
     "graph/test_graph.py::test_a_new_graph_has_one_commit_and_every_type": "looks at files",
     "graph/test_graph.py::test_force_replaces_a_stray_schema_file": "leaves a file",
     "graph/test_graph.py::test_the_schema_copy_has_no_authority": "edits a file",
