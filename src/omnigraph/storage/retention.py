@@ -70,7 +70,7 @@ class _Retention:
     def keep_cut(self, noted: Noted, types: Iterable[int] | None = None, *, of_branch: bool = False) -> None:
         """Keep what the state after a record is read from; of its bases those of ``types``, or all.
 
-        Bases that an earlier cleanup has removed cannot be kept, and are passed over; a branch must have its own, ``of_branch``.
+        Bases that an earlier cleanup has removed are passed over; a branch must have its own: ``of_branch``.
         """
         wanted = set(noted.tables if types is None else types)
         self.kept.cuts.setdefault(noted.position, set()).update(wanted)
