@@ -18,7 +18,7 @@ def test_page(path: Path, tmp_path: Path, request: pytest.FixtureRequest, monkey
     page = path.read_text(encoding="utf-8")
     if "$ curl" in page and shutil.which("curl") is None:
         pytest.skip("curl is not installed")
-    if path.stem == "object-storage":
+    if path.stem in ("object-storage", "deployment"):
         for name, value in request.getfixturevalue("ministack_server").environment().items():
             monkeypatch.setenv(name, value)
     run = PageRun(tmp_path)
