@@ -16,7 +16,9 @@ import pytest
 import omnigraph
 from omnigraph import Graph
 from omnigraph.errors import ConditionalWritesMissing, Conflict, HistoryReclaimed, NotFound, OutcomeUnknown, StorageError
+from omnigraph.graph.graph import open_graph
 from omnigraph.storage.names import PROBE
+from omnigraph.storage.s3 import PARALLEL_MAX, S3Store
 from omnigraph.storage.ulid import new_ulid
 from support.s3_proxy import Request, S3Proxy
 from support.s3_servers import BUCKET, S3Server
@@ -185,6 +187,59 @@ def test_whoever_is_behind_catches_up(behind: int, proxy: S3Proxy, graph: Graph,
         with proxy.counting() as requests:
             assert len(names(replica)) == behind + 1
         assert len(requests) < 45
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is asked of stores, one entry for what is asked side by side."""
+    asked: list[str] = []
+    for name in ("get", "get_many", "list"):
+        original = getattr(S3Store, name)
+
+        def look(store: S3Store, key: Any, original: Any = original, name: str = name) -> Any:
+            if name == "get_many":
+                asked.extend([name] * -(-len(key) // PARALLEL_MAX) if len(key) > 1 else [])
+            elif not threading.current_thread().name.startswith("omnigraph-s3"):  # there it is a part of the former
+                asked.append(name)
+            return original(store, key)
+
+        monkeypatch.setattr(S3Store, name, look)
+    return asked
+
+
+def test_the_newest_fifty_commits_are_listed_in_a_few_round_trips(graph: Graph, root: str, looks: list[str]) -> None:
+    for number in range(70):
+        insert(graph, f"p{number}")
+    expected = graph.commits()
+    graph.close()
+    looks.clear()
+    with open_graph(root, at_once=True) as other:
+        assert other.commits(order="newest", limit=50) == expected[:-51:-1]
+    # The hint; the head and the place behind it; fifty records in two waves, and beside them the list of history objects.
+    assert sorted(looks) == ["get", "get_many", "get_many", "get_many", "list"]
+    looks.clear()
+    with open_graph(root, at_once=True) as other:
+        assert other.commits() == expected
+    assert len(looks) <= 8
+    looks.clear()
+    with open_graph(root, at_once=True) as other:
+        assert other.commit(expected[20].graph_commit_id) == expected[20]
+    assert len(looks) <= 7
+
+
+def test_a_common_ancestor_is_found_in_a_few_round_trips(graph: Graph, root: str, looks: list[str]) -> None:
+    graph.create_branch("dev")
+    for number in range(36):
+        insert(graph, f"p{number}", "dev")
+        insert(graph, f"m{number}")
+    graph.close()
+    with omnigraph.open(root) as other:
+        assert len(names(other)) == len(names(other, "dev")) == 37
+        looks.clear()
+        assert other.preview_merge("dev").outcome == "merged"
+        assert len(looks) <= 12
+        other.merge("dev")
+    assert len(names(graph)) == 73
 
 
 # --- failures ----------------------------------------------------------------------------------------------------------

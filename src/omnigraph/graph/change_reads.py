@@ -180,7 +180,7 @@ class ChangeReads:
         from omnigraph.storage.ancestry import Ancestry
 
         if snapshot is None and at is None:
-            located = next(self._line(branch).located_newest_first())
+            located = next(self._line(branch).located_newest_first(0))
         else:
             located = self._find(branch, snapshot, at)
         blobs = BlobReader(self._store)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Final
 
@@ -11,7 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from omnigraph.errors import BadRequest, HistoryReclaimed, NotFound, PreconditionFailed
-from omnigraph.graph.line import Line, ReadRef
+from omnigraph.graph.line import Line
 from omnigraph.graph.moment import may_be_commit
 from omnigraph.storage.ancestry import Located
 from omnigraph.storage.cut import Cut, Schema, open_cut
@@ -19,11 +20,13 @@ from omnigraph.storage.history import Headers, folds_behind
 from omnigraph.storage.log import Log, LogEntry
 from omnigraph.storage.names import branch_of_ref_key
 from omnigraph.storage.objects import ObjectMissing, ObjectStore
-from omnigraph.storage.record import MAIN, CommitEntry, Ref, State, TableState
+from omnigraph.storage.record import MAIN, CommitEntry, Ref, State, TableState, decode
 from omnigraph.storage.ulid import ULID_LENGTH, decode_ulid, encode_ulid
 from omnigraph.wire.commit import CommitInfo, ResolvedInfo
 
 _NAMED_MAX: Final = 4
+_TOGETHER: Final = 16
+"""So many branches are looked at side by side where a look is a round trip."""
 
 
 def info(commit: CommitEntry) -> CommitInfo:
@@ -45,7 +48,7 @@ def listed(line: Line, *, newest: bool, limit: int | None, actor: str | None, af
 
     Commits of a line ascend by version, time and id alike. From the newest end it costs what is returned, not the history.
     """
-    commits = line.newest_first() if newest else line.oldest_first()
+    commits = line.newest_first(limit) if newest else line.oldest_first()
     if after is not None:
         commits = _behind(commits, after)
     if actor is not None:
@@ -60,11 +63,11 @@ def _behind(commits: Iterator[CommitEntry], commit_id: str) -> Iterator[CommitEn
     raise BadRequest(f"commit '{commit_id}' is not one of the branch", hint="take it from a list of the same branch")
 
 
-def locate(log: Log, store: ObjectStore, read_ref: ReadRef, main: LogEntry, commit_id: str) -> Located:
+def locate(log: Log, store: ObjectStore, main: LogEntry, commit_id: str) -> Located:
     """Return a commit of a live branch by its id, or by the beginning of it. Raises NotFound, BadRequest if several match."""
     highest = commit_id.ljust(ULID_LENGTH, "Z")
     found: list[Located] = []
-    for branch_id, last in _logs(log, store, read_ref, main, highest):
+    for branch_id, last in _logs(log, store, main, highest):
         matching = _matching(Headers(log, branch_id, last), commit_id, highest)
         if len(commit_id) == ULID_LENGTH and matching:
             return matching[0]
@@ -77,22 +80,20 @@ def locate(log: Log, store: ObjectStore, read_ref: ReadRef, main: LogEntry, comm
     return found[0]
 
 
-def _logs(log: Log, store: ObjectStore, read_ref: ReadRef, main: LogEntry, highest: str) -> Iterator[tuple[str, int]]:
+def _logs(log: Log, store: ObjectStore, main: LogEntry, highest: str) -> Iterator[tuple[str, int]]:
     """Yield the logs that may hold ids up to one, and their last records: main's first, then those of branches."""
     yield MAIN, main.position.seq
-    for item in store.list("refs/"):
-        name = branch_of_ref_key(item.key)
-        if name is None:
-            continue
-        try:
-            ref = read_ref(name)
-        except NotFound:
-            continue  # deleted since the listing
-        if ref.fork_commit >= highest:
-            continue  # its own commits come behind that
-        head = log.find_head(ref.branch_id)
-        if head is not None:
-            yield ref.branch_id, head.position.seq
+    keys = [item.key for item in store.list("refs/") if branch_of_ref_key(item.key) is not None]
+    together = _TOGETHER if store.is_remote else 1
+    with ThreadPoolExecutor(together, "omnigraph-heads") as beside:
+        for start in range(0, len(keys), together):
+            some = keys[start : start + together]
+            refs = [decode(data, Ref, key) for key, data in zip(some, store.get_many(some), strict=True) if data is not None]
+            branches = [ref.branch_id for ref in refs if ref.fork_commit < highest]  # of others, own commits come behind that
+            looked = beside.map(log.find_head, branches) if store.is_remote else map(log.find_head, branches)
+            for branch_id, head in zip(branches, looked, strict=True):
+                if head is not None:
+                    yield branch_id, head.position.seq
 
 
 def _matching(headers: Headers, prefix: str, highest: str) -> list[Located]:

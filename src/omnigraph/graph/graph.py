@@ -759,7 +759,7 @@ class Graph(ChangeReads):
         return commit_at(self._line(branch), at)
 
     def _locate(self, commit_id: str) -> Located:
-        return commit_log.locate(self._log, self._store, self._read_ref, self._main.current().cut.entry, commit_id)
+        return commit_log.locate(self._log, self._store, self._main.current().cut.entry, commit_id)
 
     def refresh(self) -> None:
         """Give up what is held of the branches' bases; the next reads open those that their heads name now."""

@@ -37,14 +37,14 @@ class Line:
         self._log = log
         self._stretches = stretches  # the oldest first
 
-    def newest_first(self) -> Iterator[CommitEntry]:
-        """Yield the commits, the head first; as much is read as is taken."""
-        for located in self.located_newest_first():
+    def newest_first(self, about: int | None = None) -> Iterator[CommitEntry]:
+        """Yield the commits, the head first; as much is read as is taken, which is ``about`` so many."""
+        for located in self.located_newest_first(about):
             yield located.commit
 
-    def located_newest_first(self) -> Iterator[Located]:
+    def located_newest_first(self, about: int | None = None) -> Iterator[Located]:
         for stretch in reversed(self._stretches):
-            for entry in self._headers(stretch).newest_first():
+            for entry in self._headers(stretch).newest_first(about):
                 for commit in reversed(entry.commits):
                     if commit.id <= stretch.until:
                         yield Located(commit, Position(stretch.branch_id, entry.seq))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from omnigraph.errors import CorruptObject
 from omnigraph.storage.cut import Cut
@@ -19,6 +20,9 @@ from omnigraph.storage.log import Log
 from omnigraph.storage.record import CommitEntry, Position
 
 _LEFT, _RIGHT, _STALE = 1, 2, 4
+_AHEAD_FIRST: Final = 2
+_AHEAD_MAX: Final = 64
+"""On a remote store so many records of a log are read side by side by those who walk down it; at first a few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Ancestry:
 
     def __init__(self, log: Log) -> None:
         self._log = log
+        self._walks: dict[str, tuple[int, int]] = {}  # by log: the next record to read ahead, and how many from there on
 
     def head_of(self, cut: Cut) -> Located:
         """Return the newest commit of a cut."""
@@ -41,6 +46,7 @@ class Ancestry:
 
     def find(self, position: Position, commit_id: str) -> Located:
         """Return a commit of a record."""
+        self._read_ahead(position)
         for commit in commits_at(self._log, position):
             if commit.id == commit_id:
                 return Located(commit, position)
@@ -56,6 +62,21 @@ class Ancestry:
             yield self.find(commit.parent_at, commit.parent)
         if commit.merged_parent is not None and commit.merged_at is not None:
             yield self.find(commit.merged_at, commit.merged_parent)
+
+    def _read_ahead(self, position: Position) -> None:
+        """Read a record, and with it what will be asked for next: the records before it, and those of the other logs' walks."""
+        if not self._log.store.is_remote or self._log.knows(position):
+            return
+        next_, count = self._walks.get(position.branch_id, (position.seq, _AHEAD_FIRST))
+        if position.seq > next_:
+            return  # it was asked for, and is not there any more: ids, and with them places, descend along a walk
+        self._walks[position.branch_id] = position.seq, count
+        wanted = []
+        for branch_id, (seq, count) in self._walks.items():
+            end = max(-1, seq - count)
+            wanted += [Position(branch_id, at) for at in range(seq, end, -1)]
+            self._walks[branch_id] = end, min(_AHEAD_MAX, count * 4)
+        self._log.prefetch(wanted)
 
     def merge_bases(self, left: Iterable[Located], right: Iterable[Located]) -> list[Located]:
         """Return the best common ancestors: those that are no ancestors of another, ascending by id."""

@@ -120,6 +120,11 @@ class Log:
         for start in range(0, len(wanted), _PREFETCHED_MAX):
             self._fetch(wanted[start : start + _PREFETCHED_MAX])
 
+    def knows(self, position: Position) -> bool:
+        """Say whether a record is at hand, so that reading it is no look at the store."""
+        with self._lock:
+            return position in self._cache
+
     def read_ahead(self, position: Position, count: int) -> int:
         """Fetch ``count`` records from a place on, side by side. Returns how many there are in a row."""
         found = self._fetch([Position(position.branch_id, position.seq + ahead) for ahead in range(count)])

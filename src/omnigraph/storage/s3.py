@@ -28,7 +28,7 @@ from omnigraph.storage.s3_settings import (
 )
 from omnigraph.storage.ulid import new_ulid
 
-PARALLEL_MAX: Final = 16
+PARALLEL_MAX: Final = 32
 """Requests of one store that are under way at a time, as far as `S3Store.get_many` starts them."""
 LARGE_BYTES: Final = 1024 * 1024
 """A store may take its time over a larger object before it answers."""
