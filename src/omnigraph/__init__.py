@@ -6,10 +6,10 @@ the same methods. Names are loaded when they are first used, so that importing t
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from omnigraph.errors import OmnigraphError as OmnigraphError
+from omnigraph.importing import import_large
 from omnigraph.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -37,6 +37,6 @@ def __getattr__(name: str) -> Any:  # Any: whatever the name stands for
         module, attribute = _HOMES[name]
     except KeyError:
         raise AttributeError(f"module 'omnigraph' has no attribute {name!r}") from None
-    value = getattr(import_module(module), attribute)
+    value = getattr(import_large(module), attribute)
     globals()[name] = value
     return value

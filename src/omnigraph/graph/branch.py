@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import RLock
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
 from omnigraph.errors import HistoryReclaimed, NotFound, StorageError, WriteConflict
 from omnigraph.graph.freshness import SharedLook
 from omnigraph.storage.change import Change
-from omnigraph.storage.commit import Draft, RecordDraft, fast_forward_record, fold_record, next_position
 from omnigraph.storage.cut import Cut, Schema, TailChange, open_cut
-from omnigraph.storage.log import HINT_EVERY, Log, LogEntry
+from omnigraph.storage.log import HINT_EVERY, Log, LogEntry, next_position
 from omnigraph.storage.names import record_key
 from omnigraph.storage.objects import ObjectExists
 from omnigraph.storage.record import MAIN, CommitEntry, TableState
-from omnigraph.storage.schema_change import SchemaDraft, schema_record
 from omnigraph.storage.snapshot_view import SnapshotView
+
+if TYPE_CHECKING:
+    from omnigraph.storage.commit import Draft, RecordDraft
+    from omnigraph.storage.schema_change import SchemaDraft
 
 ATTEMPTS_MIN: Final = 5
 RETRY_TIME_MAX_S: Final = 60.0
@@ -46,7 +47,7 @@ class FastForward:
     actor: str | None
 
 
-Evaluated = tuple[Draft | FastForward | SchemaDraft, SnapshotView | None]
+Evaluated: TypeAlias = "tuple[Draft | FastForward | SchemaDraft, SnapshotView | None]"
 
 
 class OwnRecordNeeded(Exception):
@@ -86,7 +87,7 @@ class Head:
         return self._view
 
 
-Evaluate = Callable[[Head], Evaluated | None]
+Evaluate: TypeAlias = "Callable[[Head], Evaluated | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +194,16 @@ class BranchHead:
                         continue
                     if attempt >= ATTEMPTS_MIN and time.monotonic() - started_s > RETRY_TIME_MAX_S:
                         return group.failed(self._conflict(group.head, group.touched))
-                    time.sleep(random.uniform(0, min(_BACKOFF_MAX_S, 0.002 * 2**attempt)))
+                    from random import uniform
+
+                    time.sleep(uniform(0, min(_BACKOFF_MAX_S, 0.002 * 2**attempt)))
                 except Exception as error:
                     return group.failed(error)
 
     def _evaluate(self, writes: Sequence[Evaluate], head: Head) -> _Group:
         """Evaluate as many writes as fit one record, from a head on."""
+        from omnigraph.storage.commit import Draft, RecordDraft  # not needed by those who only read
+
         record = RecordDraft(head.cut, self.branch_id, self.label, eager=self._is_remote)
         group = _Group(head, record)
         at = head
@@ -244,17 +249,21 @@ class BranchHead:
     def _put(self, group: _Group) -> list[Published | Exception | None]:
         cut = group.head.cut
         whole = group.whole
-        if isinstance(whole, SchemaDraft):
-            schema = whole.schema
-            position, record, tail = schema_record(cut, whole, self.branch_id, self.label)
-        elif whole is not None:
+        if whole is None:
+            schema = cut.schema
+            position, record, tail = group.record.finish()
+        elif isinstance(whole, FastForward):
+            from omnigraph.storage.commit import fast_forward_record
+
             schema = whole.source.schema
             position, record, tail = fast_forward_record(
                 cut, whole.source, whole.actor, self.branch_id, self.label, eager=self._is_remote
             )
         else:
-            schema = cut.schema
-            position, record, tail = group.record.finish()
+            from omnigraph.storage.schema_change import schema_record
+
+            schema = whole.schema
+            position, record, tail = schema_record(cut, whole, self.branch_id, self.label)
         entry = self._log.append(position, record)
         head = self._install(Head(Cut(entry, schema, tail), self._view_of, group.view))
         if position.seq % HINT_EVERY == 0:
@@ -266,6 +275,8 @@ class BranchHead:
 
     def publish_fold(self, cut: Cut, folded: Mapping[int, TableState]) -> bool:
         """Say that tables of ``cut`` have new bases. Returns False if the bases were overtaken by a bulk write."""
+        from omnigraph.storage.commit import fold_record
+
         with self._write_lock:
             while True:
                 head = self.current()
@@ -292,6 +303,8 @@ class BranchHead:
 
         Those whose base was replaced by somebody else meanwhile are left out.
         """
+        from omnigraph.storage.commit import fold_record
+
         with self._write_lock:
             while True:
                 head = self.current()

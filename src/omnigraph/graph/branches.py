@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from omnigraph.errors import BadRequest, Conflict, HistoryReclaimed
 from omnigraph.graph.branch_name import refuse_reserved, valid_branch_name
 from omnigraph.graph.commits import fork_cut, reclaimed
-from omnigraph.storage.commit import closing_record, next_position
+from omnigraph.storage.commit import closing_record
 from omnigraph.storage.cut import Cut
-from omnigraph.storage.log import Log, LogEntry
+from omnigraph.storage.log import Log, LogEntry, next_position
 from omnigraph.storage.names import branch_of_ref_key, reclaimed_key, ref_key
 from omnigraph.storage.objects import ObjectExists, ObjectStore
 from omnigraph.storage.record import FORMAT, MAIN, Ref, decode

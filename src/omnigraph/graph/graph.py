@@ -29,7 +29,6 @@ from omnigraph.language.catalog import Catalog
 from omnigraph.query import Profile, Result, execute
 from omnigraph.storage.blob import BlobReader
 from omnigraph.storage.cache import GraphCache
-from omnigraph.storage.commit import genesis_record
 from omnigraph.storage.cut import Cut, Schema, compiled, open_cut
 from omnigraph.storage.hard_drop import refusal_text, refusals
 from omnigraph.storage.identity import first_block
@@ -38,7 +37,6 @@ from omnigraph.storage.names import SCHEMA_COPY, record_key, ref_key
 from omnigraph.storage.objects import ObjectExists, ObjectMissing, ObjectStore
 from omnigraph.storage.record import MAIN, Position, Ref, decode
 from omnigraph.storage.root import open_store
-from omnigraph.storage.schema_change import under_schema
 from omnigraph.storage.snapshot_view import SnapshotView
 from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput
 from omnigraph.wire.commit import At, CommitGraphOutput, CommitInfo, Order, ResolvedInfo, SnapshotOutput, TableInfo
@@ -655,6 +653,8 @@ class Graph(ChangeReads):
             current = self._main.known.cut.schema
             if not past or current is head.cut.schema:
                 raise
+        from omnigraph.storage.schema_change import under_schema
+
         read = self._compiled.read(source, name, current)
         return read, self._past(under_schema(head.cut, current))
 
@@ -701,6 +701,8 @@ class Graph(ChangeReads):
 
     def _view_at(self, located: Located, schema: Schema) -> SnapshotView:
         """Return a view of the graph as a commit left it, under a schema."""
+        from omnigraph.storage.schema_change import under_schema
+
         return self._view_of_past(under_schema(commit_log.cut_of(self._log, located, schema), schema))
 
     def _view_of_past(self, cut: Cut) -> SnapshotView:
@@ -785,6 +787,8 @@ def init(uri: str, schema_source: str, *, force: bool = False) -> Graph:
     The schema is compiled before anything is written. Of two racing inits exactly one succeeds. ``force`` replaces a stray
     schema file that a failed init left behind; it never touches a graph. Raises ParseError, CatalogError, Conflict.
     """
+    from omnigraph.storage.commit import genesis_record
+
     settings = GraphSettings.from_environment()
     store = open_store(uri, fsync=settings.fsync)
     already = Conflict(

@@ -7,14 +7,16 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from omnigraph.errors import NotFound, OmnigraphError
 from omnigraph.graph.branch import BranchHead
 from omnigraph.storage.cut import Cut
-from omnigraph.storage.fold import TAIL_RECORDS_MAX, OpenTable, fold_tables, types_to_fold
-from omnigraph.storage.history import gather
 from omnigraph.storage.log import Log
+from omnigraph.storage.tail import TAIL_RECORDS_MAX
+
+if TYPE_CHECKING:
+    from omnigraph.storage.fold import OpenTable
 
 LOOK_BYTES: Final = 64 * 1024
 LOOK_EVERY: Final = 64
@@ -37,6 +39,9 @@ def fold_branch(log: Log, branch: BranchHead, open_table: OpenTable) -> bool:
 
     A bulk write that lands meanwhile makes the work void; the files it leaves behind are nobody's and go with a cleanup.
     """
+    from omnigraph.storage.fold import fold_tables, types_to_fold
+    from omnigraph.storage.history import gather
+
     cut = branch.known.cut  # whether it is the newest is found out when the fold is published
     due = types_to_fold(cut, tail_records(cut))
     if not due:
@@ -111,6 +116,8 @@ class Upkeep:
 
     def _await_quiet(self, branch: BranchHead) -> None:
         """Wait for the moment to fold, if a fold is due."""
+        from omnigraph.storage.fold import types_to_fold
+
         end_s = time.monotonic() + HURRY_S
         while time.monotonic() < end_s and time.monotonic() - self._committed_s[branch.name] < QUIET_S:
             cut = branch.known.cut

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Sequence
 
@@ -43,6 +42,8 @@ def text_table(columns: Sequence[str], rows: Sequence[Sequence[Json]], count: in
 
 def html_table(columns: Sequence[str], rows: Sequence[Sequence[Json]], count: int) -> str:
     """Return the first rows as an HTML table; every text is escaped."""
+    import html  # 2 ms, for notebooks only
+
     head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell_text(value))}</td>" for value in row) + "</tr>" for row in rows)
     footer = html.escape(_footer(len(rows), count))

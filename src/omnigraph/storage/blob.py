@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,6 +64,8 @@ class BlobWriter:
 
     def add(self, data: bytes) -> str:
         """Take the bytes of a managed blob and return its reference."""
+        import hashlib  # 3 ms: only for those who have blobs
+
         digest = hashlib.sha256(data).hexdigest()
         if not data:
             return f"m::0:0:{digest}"
@@ -101,6 +102,8 @@ class BlobReader:
         """Return the bytes of a blob, checked against its digest."""
         if blob.size_bytes == 0:
             return b""
+        import hashlib
+
         data = self._store.get_range(pack_key(blob.pack), blob.offset, blob.size_bytes)
         if hashlib.sha256(data).hexdigest() != blob.sha256:
             raise CorruptObject(f"storage: blob in '{pack_key(blob.pack)}' is damaged", hint="run `omnigraph repair`")

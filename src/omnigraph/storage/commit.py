@@ -11,7 +11,7 @@ import msgspec
 
 from omnigraph.storage.change import Change
 from omnigraph.storage.cut import Cut, TailChange, encode_rows
-from omnigraph.storage.log import CARRY_BYTES_MAX, CARRY_EAGERLY_BYTES_MAX, CARRY_EVERY, LogEntry, spans_with
+from omnigraph.storage.log import CARRY_BYTES_MAX, CARRY_EAGERLY_BYTES_MAX, CARRY_EVERY, LogEntry, next_position, spans_with
 from omnigraph.storage.record import (
     FORMAT,
     MAIN,
@@ -75,12 +75,6 @@ class Draft:
     folded: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     source: Cut | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)  # Any: notes
-
-
-def next_position(entry: LogEntry, branch_id: str) -> Position:
-    """Return the place behind a record on a branch (whose log is empty if the record is its fork's)."""
-    own = entry.position.branch_id == branch_id
-    return Position(branch_id, entry.position.seq + 1 if own else 0)
 
 
 class RecordDraft:

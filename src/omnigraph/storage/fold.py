@@ -22,12 +22,12 @@ from omnigraph.storage.net import NetChange, net_change
 from omnigraph.storage.objects import ObjectStore
 from omnigraph.storage.record import TableState, TypeIdentity
 from omnigraph.storage.table import LanceTable, add_columns, create_table, extend_table, index_table, live_batches
+from omnigraph.storage.tail import TAIL_RECORDS_MAX
 from omnigraph.storage.ulid import new_ulid
 from omnigraph.storage.view import Ordinals
 
 TAIL_ROWS_MAX: Final = 4_096
 TAIL_BYTES_MAX: Final = 4 * 1024 * 1024
-TAIL_RECORDS_MAX: Final = 64
 _LOOKUPS_MAX: Final = 20_000
 """More ids than this are found by reading the id column, fewer by its index."""
 

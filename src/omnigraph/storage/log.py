@@ -257,6 +257,12 @@ class Log:
                 self._cached_bytes -= evicted.size_bytes
 
 
+def next_position(entry: LogEntry, branch_id: str) -> Position:
+    """Return the place behind a record on a branch (whose log is empty if the record is its fork's)."""
+    own = entry.position.branch_id == branch_id
+    return Position(branch_id, entry.position.seq + 1 if own else 0)
+
+
 def inline_changes(record: Record) -> list[CarriedChange]:
     """Return what a record brings to the tail: what it carries, then its own commits' changes."""
     own = [CarriedChange(commit.step, commit.inline) for commit in record.commits if commit.inline]

@@ -6,6 +6,7 @@ that the caller read, and known to nobody until a record of the log names it.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from omnigraph.errors import HistoryReclaimed, StorageError
+from omnigraph.importing import import_large
 from omnigraph.language.checked import Value
 from omnigraph.storage.mirror import MIRRORED_BYTES_MAX, MIRRORED_ROWS_MAX, TableMirror
 from omnigraph.storage.names import reclaimed_key, table_prefix
@@ -47,9 +49,7 @@ _session_lock = threading.Lock()
 
 
 def _lance() -> Any:  # Any: the module, imported at first use because it costs a third of a second
-    import lance
-
-    return lance
+    return sys.modules.get("lance") or import_large("lance")
 
 
 def _shared_session() -> Any:  # Any: lance.Session

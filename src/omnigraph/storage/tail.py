@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from threading import Lock
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Final, overload
 
 if TYPE_CHECKING:
     from omnigraph.storage.cut import TailChange
+
+TAIL_RECORDS_MAX: Final = 64
+"""So many commits make a tail long enough to be folded."""
 
 
 class Tail(Sequence["TailChange"]):

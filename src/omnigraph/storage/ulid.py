@@ -6,8 +6,8 @@ The layout is that of the ULID specification: 48 bits of milliseconds since 1970
 from __future__ import annotations
 
 import os
-import random
 import time
+from random import Random
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
@@ -17,7 +17,7 @@ _TOP = (1 << 128) - 1
 ULID_LENGTH = 26
 
 # Seeded by the system, once a process: ids must be distinct, not secret, and system calls are most of what they would cost.
-_random = random.Random()
+_random = Random()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_random.seed)
 
