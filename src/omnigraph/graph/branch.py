@@ -14,7 +14,7 @@ import msgspec
 from omnigraph.errors import HistoryReclaimed, NotFound, StorageError, WriteConflict
 from omnigraph.graph.freshness import SharedLook
 from omnigraph.storage.change import Change
-from omnigraph.storage.cut import Cut, Schema, TailChange, open_cut
+from omnigraph.storage.cut import Cut, Schema, TailChange, next_cut, open_cut
 from omnigraph.storage.log import HINT_EVERY, Log, LogEntry, next_position
 from omnigraph.storage.names import record_key
 from omnigraph.storage.objects import ObjectExists
@@ -35,6 +35,9 @@ GROUP_BYTES_MAX: Final = 1024 * 1024
 _LEAPS_MAX: Final = 5
 _AHEAD: Final = (1, 1, 4, 16)
 """So many records are read side by side when a branch has moved on; whoever is further behind looks for the head."""
+_STEPS_MAX: Final = 32
+_LEAP_RECORDS_MIN: Final = 256
+"""A branch that is found so far ahead after a few steps is opened where it is now: its view is made anew, from cached bases."""
 
 ViewOf = Callable[[Cut], SnapshotView]
 
@@ -137,8 +140,12 @@ class BranchHead:
             return self._look.share(self._catch_up)
         head = self._head
         appeared = self._log.store.appeared
+        steps = 0
         while appeared(head.next_key(self.branch_id)):
             head = self._advance(head)
+            steps += 1
+            if steps == _STEPS_MAX:
+                head = self._leap_if_far(head)
         return head
 
     def _catch_up(self) -> Head:
@@ -353,7 +360,7 @@ class BranchHead:
         try:
             entry = self._log.read(next_position(head.cut.entry, self.branch_id))
             self._refuse_closed(entry)
-            cut = open_cut(self._log, entry, head.cut.schema)
+            cut = next_cut(self._log, head.cut, entry)
         except HistoryReclaimed:
             return self._leap()
         record = entry.record
@@ -369,6 +376,18 @@ class BranchHead:
                     changes = [TailChange(commit.step, inline) for inline in commit.inline]
                     view = view.extend(cut.catalog, _changes_by_key(cut.schema, changes))
         return self._install(Head(cut, self._view_of, view))
+
+    def _leap_if_far(self, head: Head) -> Head:
+        """Go to the newest head at once if many records are in between."""
+        try:
+            entry = self._log.find_head(self.branch_id)
+            assert entry is not None, "the log had a record"
+            if entry.position.seq - next_position(head.cut.entry, self.branch_id).seq < _LEAP_RECORDS_MIN:
+                return head
+            self._refuse_closed(entry)
+            return self._install(Head(open_cut(self._log, entry, head.cut.schema), self._view_of))
+        except HistoryReclaimed:
+            return self._leap()
 
     def _leap(self) -> Head:
         """Go to the newest head at once: cleanup has removed the records in between."""

@@ -140,6 +140,26 @@ def open_cut(log: Log, entry: LogEntry, known: Schema | None = None) -> Cut:
     return Cut(entry, schema, Tail(needed(log.tail(entry), state.tables)))
 
 
+def next_cut(log: Log, before: Cut, entry: LogEntry) -> Cut:
+    """Return the cut after the record that follows ``before``: at the price of the record, whatever the length of the tail."""
+    record, state, tables = entry.record, entry.record.state, before.tables
+    known = before.schema.block
+    if (
+        record.kind not in ("commits", "fold")
+        or (known.digest, known.id) != (state.schema_digest, state.schema_id)
+        or state.step != before.state.step + len(record.commits)
+        or any(commit.merged_parent for commit in record.commits)
+        or before.within_record
+    ):
+        return open_cut(log, entry, before.schema)
+    through = {table.type_id: table.through for table in state.tables}
+    tail = before.tail
+    if any(through[type_id] != table.through for type_id, table in tables.items()):
+        tail = Tail(item for item in tail if item.step > through[item.inline.type_id])
+    own = [CarriedChange(commit.step, commit.inline) for commit in record.commits if commit.inline]
+    return Cut(entry, before.schema, tail.extended(list(needed(own, state.tables))))
+
+
 def needed(changes: Sequence[CarriedChange], tables: Sequence[TableState]) -> Iterator[TailChange]:
     """Yield the changes that are not part of a base yet."""
     through = {table.type_id: table.through for table in tables}
