@@ -6,7 +6,6 @@ that the caller read, and known to nobody until a record of the log names it.
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -44,12 +43,16 @@ _IN_LIST_MAX: Final = 1_000
 _ADDRESS_BITS: Final = 32
 _OFFSET_MASK: Final = (1 << _ADDRESS_BITS) - 1
 
+_library: Any = None
 _session: Any = None  # Any: lance has no stubs
 _session_lock = threading.Lock()
 
 
 def _lance() -> Any:  # Any: the module, imported at first use because it costs a third of a second
-    return sys.modules.get("lance") or import_large("lance")
+    global _library
+    if _library is None:
+        _library = import_large("lance")  # a thread that comes while another one imports it waits
+    return _library
 
 
 def _shared_session() -> Any:  # Any: lance.Session
