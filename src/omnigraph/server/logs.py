@@ -1,5 +1,9 @@
 """Log records: one line each on standard error, a level, a message and fields.
 
+Records below WARN are written some milliseconds later, by a thread and as many as there are: a write on the event loop gives
+the interpreter away, which costs more than all else that is done for a line while other threads have work. What is for auditors
+is written at once.
+
 A record never holds a token, an ``Authorization`` header or the value of a parameter; callers pass fields by name, so what
 is logged can be read off the call. Every request writes two records, so they are formatted here and not by `logging`, which
 takes ten times as long for each; what libraries log comes through a handler.
@@ -7,13 +11,16 @@ takes ten times as long for each; what libraries log comes through a handler.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
 import logging
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import Any, Final, TextIO
 
 LEVELS: Final = {"error": 40, "warn": 30, "info": 20, "debug": 10}
@@ -21,11 +28,22 @@ _NAMES: Final = {40: "ERROR", 30: "WARN", 20: "INFO", 10: "DEBUG"}
 _PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+~,*<>")
 
 
-class Log:
-    """Where records go, from which level up, and in which form."""
+BATCH_S: Final = 0.02
+"""So long a record may wait for others."""
+BATCH_LINES_MAX: Final = 10_000
+"""A reader of the stream that is slower than so many waiting lines holds up those who write more."""
 
-    def __init__(self, stream: TextIO, *, level: int = 20, as_json: bool = False) -> None:
+
+class Log:
+    """Where records go, from which level up, and in which form. ``batched`` ones come to the stream within `BATCH_S`."""
+
+    def __init__(self, stream: TextIO, *, level: int = 20, as_json: bool = False, batched: bool = False) -> None:
         self.level = level
+        self._waiting: deque[str] = deque()
+        self._arrived = Event() if batched else None
+        if batched:
+            Thread(target=self._write_batches, name="omnigraph-log", daemon=True).start()
+            atexit.register(self.flush)
         self._stream = stream
         self._as_json = as_json
         self._lock = Lock()
@@ -41,9 +59,28 @@ class Log:
         else:
             shown = "".join([f" {key}={_shown(value)}" for key, value in fields.items()])
             line = f"{self._now()} {name} {_flat(message)}{shown}"
+        self._waiting.append(line)
+        if self._arrived is None or level >= 30 or len(self._waiting) > BATCH_LINES_MAX:
+            self.flush()
+        elif not self._arrived.is_set():
+            self._arrived.set()
+
+    def flush(self) -> None:
+        """Write what waits, in its order."""
         with self._lock:
-            self._stream.write(line + "\n")
-            self._stream.flush()
+            lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            if lines:
+                self._stream.write("\n".join(lines) + "\n")
+                self._stream.flush()
+
+    def _write_batches(self) -> None:
+        assert self._arrived is not None
+        while True:
+            self._arrived.wait()
+            time.sleep(BATCH_S)
+            self._arrived.clear()
+            with contextlib.suppress(OSError, ValueError):  # nobody reads any more
+                self.flush()
 
     def _now(self) -> str:
         now = time.time()
@@ -68,7 +105,7 @@ def configure(environment: Mapping[str, str]) -> None:
     """
     global _log, _audit
     level = LEVELS.get(environment.get("OMNIGRAPH_LOG", "").strip().lower(), LEVELS["info"])
-    _log = Log(sys.stderr, level=level, as_json=environment.get("OMNIGRAPH_LOG_FORMAT") == "json")
+    _log = Log(sys.stderr, level=level, as_json=environment.get("OMNIGRAPH_LOG_FORMAT") == "json", batched=True)
     path = environment.get(AUDIT_VARIABLE)
     _audit = Log(Path(path).open("a", encoding="utf-8"), as_json=True) if path else None  # noqa: SIM115 - open to the end
     for name in ("uvicorn", "asyncio"):

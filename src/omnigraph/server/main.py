@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -95,6 +96,9 @@ def _serve(options: Options) -> None:
             count = len(service.graphs)
             origin = plan.config_path if plan.cluster is None else plan.cluster
             logs.info("serving omnigraph", bind=bind, mode=plan.mode, graph_count=count, config=origin)
+        # What was made so far stays: no look for cycles goes through it again, beside requests.
+        gc.collect()
+        gc.freeze()
         serve(Application(service, route_table(service)), listener, f"OMNIGRAPH_LISTEN_ADDR={bind}", reload)
     finally:
         service.close()
