@@ -119,6 +119,21 @@ def test_overrides(stubs: World) -> None:
     assert "secret" not in done.stdout + done.stderr
 
 
+def test_what_it_does_when_nothing_is_said(stubs: World) -> None:
+    stubs.stub("curl", "#!/bin/sh\n")
+    server = '#!/bin/sh\necho "omnigraph-server $*" >>"$STUBS/calls"\nexec sleep 60\n'
+    stubs.stub("omnigraph-server", server)
+    (stubs.bin / "omnigraph-server").replace(stubs.programs / "omnigraph-server")
+    done = stubs.run(WORKDIR="(unset)", BIND="(unset)")
+    stubs.work = stubs.folder / ".omnigraph-rustfs-demo"
+    assert done.returncode == 0, done.stderr
+    assert stubs.calls("omnigraph-server") == [
+        "omnigraph-server s3://omnigraph-local/graphs/context --bind 127.0.0.1:8080 --unauthenticated"
+    ]
+    assert "curl http://127.0.0.1:8080/healthz" in done.stdout
+    assert stubs.pid
+
+
 def test_leftovers_are_only_deleted_when_told(stubs: World) -> None:
     leftover = stubs.state / "buckets" / "omnigraph-local" / "graphs" / "context" / "log" / "half"
     neighbour = stubs.state / "buckets" / "omnigraph-local" / "graphs" / "other" / "graph"

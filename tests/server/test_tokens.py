@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
+import pickle
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,19 @@ def test_sources_are_merged(tmp_path: Path) -> None:
     assert table.actor_of(b"single") == "default"
     assert table.actor_of(b" tb ") is None
     assert "tb" not in repr(table)
+
+
+def test_an_inline_table_and_a_single_token_are_merged() -> None:
+    table, source = load_tokens({SINGLE: "single", INLINE: '{"act-a": "ta"}'})
+    assert (source, [actor for actor, _ in table.digests]) == ("env-or-file", ["act-a", "default"])
+
+
+def test_a_table_holds_nothing_but_digests() -> None:
+    table, _ = load_tokens({SINGLE: "s3cret-1", INLINE: '{"act-a": ["s3cret-2", "s3cret-3"]}'})
+    wanted = [("act-a", "s3cret-2"), ("act-a", "s3cret-3"), ("default", "s3cret-1")]
+    assert sorted(table.digests) == sorted((actor, hashlib.sha256(token.encode()).digest()) for actor, token in wanted)
+    assert b"s3cret" not in pickle.dumps(table)
+    assert [field.name for field in dataclasses.fields(table)] == ["digests"]
 
 
 @pytest.mark.parametrize("environment", [{}, {SINGLE: "  ", FILE: " ", INLINE: ""}, {INLINE: "{}"}])
@@ -72,8 +88,9 @@ class Secrets:
     def __init__(self, answer: Any) -> None:
         self.answer = answer
 
-    def client(self, name: str, **_: object) -> Secrets:
+    def client(self, name: str, **given: object) -> Secrets:
         assert name == "secretsmanager"
+        assert set(given) == {"region_name", "config"}, "credentials are found by the SDK, by its own chain"
         return self
 
     def get_secret_value(self, *, SecretId: str) -> Any:  # noqa: N803 - the name of boto3
