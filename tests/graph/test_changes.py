@@ -349,6 +349,20 @@ def test_a_diff_across_a_schema_change(graph: Graph) -> None:
     assert (refused.value.reason, refused.value.type_name) == ("schema_boundary", "Person")
 
 
+def test_a_feed_stops_at_the_new_schema_of_rows_that_came_in_on_the_same_page(graph: Graph) -> None:
+    start = "after:" + graph.commits()[0].graph_commit_id
+    graph.load([person("ann")], "merge")
+    graph.apply_schema(
+        SCHEMA.replace("node Person {", 'node Human @rename_from("Person") {')
+        .replace("Person ->", "Human ->")
+        .replace("-> Person", "-> Human")
+    )
+    page = graph.changes(start=start)
+    assert (len(page.blocks), page.caught_up) == (1, False)
+    with pytest.raises(ChangeDiffRefusal, match="Person"):
+        graph.changes(cursor=str(page.cursor))
+
+
 # --- the feed ----------------------------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ from omnigraph.graph.change_cursor import Cursor
 from omnigraph.graph.change_set import Side, TypeChanges, compare, touched_between
 from omnigraph.graph.changed_ids import changed_ids
 from omnigraph.graph.diff import ChangeFilter, narrowed, row_changes
+from omnigraph.graph.integrity import table_of
 from omnigraph.graph.line import Line
 from omnigraph.storage.ancestry import Ancestry, Located
 from omnigraph.storage.blob import BlobReader
@@ -141,7 +142,10 @@ class Walk:
         if before.cut.schema.block.id == after.cut.schema.block.id:
             return
         for key, identity in before.cut.schema.by_key.items():
-            has_rows = self._wanted.admits_type(key) and before.cut.tables[identity.type_id].rows > 0
+            layout = before.layout(identity.type_id)
+            assert layout is not None
+            # The view tells, not the cut: that of a state that was walked to is of the state where the walk began.
+            has_rows = self._wanted.admits_type(key) and table_of(before.view, layout.entity).rows > 0
             if has_rows and after.cut.schema.by_id.get(identity.type_id) != identity:
                 raise ChangeDiffRefusal("schema_boundary", commit.id, identity.name)
 
