@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import omnigraph
-from omnigraph.errors import BadRequest, HistoryReclaimed
+from omnigraph.errors import BadRequest, HistoryReclaimed, OmnigraphError
+from omnigraph.graph import cleanup as cleanup_module
 from omnigraph.graph.cleanup import cleanup
 from omnigraph.graph.graph import Graph
 from omnigraph.graph.settings import GraphSettings
@@ -484,3 +485,51 @@ def test_what_changed_is_found_without_the_lists_that_a_cleanup_removed(graph: G
     assert graph.blame("Person", "b").properties[1].graph_commit_id == setter
     graph.load([person("d", age=1)], "merge", branch="old")
     assert graph.merge("old").outcome == "merged"
+
+
+@pytest.mark.parametrize("moment", ["plan", "carry_out", "after"])
+def test_a_branch_made_during_a_cleanup_can_be_read_or_is_not_there(
+    graph: Graph, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        graph.load([person(name)], "append")
+        fold(graph)
+    old = heads(graph)[2]
+    before = contents(graph, snapshot=old)
+    refused: list[OmnigraphError] = []
+
+    def make() -> None:
+        with omnigraph.open(graph.uri) as other:
+            try:
+                other.create_branch("late", from_commit=old)
+            except HistoryReclaimed as error:
+                refused.append(error)
+
+    maker = threading.Thread(target=make)
+
+    def meanwhile(work: Callable[..., Any]) -> Callable[..., Any]:
+        def doing(*args: Any, **options: Any) -> Any:
+            if moment == "after":
+                done = work(*args, **options)
+                maker.start() if not maker.ident else None
+                return done
+            planned = work(*args, **options) if moment == "plan" else None
+            if not maker.ident:
+                maker.start()
+                maker.join(1.0 if moment == "plan" else 0.3)
+                assert maker.is_alive() == (moment == "carry_out"), "it waits while a cleanup deletes"
+            return planned if moment == "plan" else work(*args, **options)
+
+        return doing
+
+    name = "plan" if moment == "plan" else "carry_out"
+    monkeypatch.setattr(cleanup_module, name, meanwhile(getattr(cleanup_module, name)))
+    graph.cleanup(keep=1, confirm=True)
+    maker.join()
+    assert not list((Path(graph.uri) / "_cleaning").glob("*"))
+    with omnigraph.open(graph.uri) as other:
+        if moment == "plan":
+            assert contents(other, branch="late") == before
+            assert not other.repair().refused
+        else:
+            assert refused and other.branches() == ["main"]

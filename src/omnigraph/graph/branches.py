@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from omnigraph.errors import BadRequest, Conflict, HistoryReclaimed
 from omnigraph.graph.branch_name import refuse_reserved, valid_branch_name
 from omnigraph.graph.commits import fork_cut, reclaimed
+from omnigraph.storage.cleaning import wait_for_end
 from omnigraph.storage.commit import closing_record
 from omnigraph.storage.cut import Cut
 from omnigraph.storage.log import Log, LogEntry, next_position
-from omnigraph.storage.names import branch_of_ref_key, reclaimed_key, ref_key
+from omnigraph.storage.names import branch_of_ref_key, reclaimed_key, record_key, ref_key
 from omnigraph.storage.objects import ObjectExists, ObjectStore
 from omnigraph.storage.record import FORMAT, MAIN, Ref, decode
 from omnigraph.storage.refs import encode_ref, may_be_child
 from omnigraph.storage.ulid import new_ulid
+
+_TRIES_MAX: Final = 5
 
 
 def create(store: ObjectStore, name: str, parent: str, cut: Cut, actor: str | None) -> Ref:
@@ -43,18 +48,48 @@ def create(store: ObjectStore, name: str, parent: str, cut: Cut, actor: str | No
     return ref
 
 
+def create_from_head(
+    store: ObjectStore, log: Log, name: str, parent: str, branch_id: str, newest: Callable[[], Cut], actor: str | None
+) -> Ref:
+    """Create a branch that continues the head of another. Raises BadRequest, Conflict, NotFound.
+
+    If that moves on meanwhile, what was its head is looked at as an older state.
+    """
+    for _ in range(_TRIES_MAX):
+        cut = newest()
+        ref = create(store, name, parent, cut, actor)
+        behind = next_position(cut.entry, branch_id)
+        if not store.exists(record_key(behind.branch_id, behind.seq)):
+            return ref
+        with contextlib.suppress(HistoryReclaimed):
+            _settle(store, log, ref, cut)
+            return ref
+    raise Conflict(f"branch '{parent}' moves faster than it can be branched from", hint="try again")
+
+
 def create_from_past(store: ObjectStore, log: Log, name: str, parent: str, cut: Cut, actor: str | None) -> Ref:
     """Create a branch that continues an older state, and look whether that is still there.
 
-    A cleanup may have removed it before it knew of the branch. The branch is taken back then. Raises HistoryReclaimed.
+    A cleanup may have removed it before it knew of the branch; one that is at it is waited for. The branch is taken back then.
+    Raises HistoryReclaimed, and Conflict while a cleanup takes too long.
     """
     ref = create(store, name, parent, cut, actor)
+    _settle(store, log, ref, cut)
+    return ref
+
+
+def _settle(store: ObjectStore, log: Log, ref: Ref, cut: Cut) -> None:
+    """Take a branch back if the state that it continues is gone. Raises HistoryReclaimed, Conflict."""
+    if not wait_for_end(store):
+        _withdraw(store, log, ref, cut.entry)
+        raise Conflict(
+            "a cleanup is removing old states just now", hint="try again when it is through, or start from the head of a branch"
+        )
     try:
         _verify(Log(store), ref, cut)  # with nothing remembered: what this process has read may be gone since
     except HistoryReclaimed:
         _withdraw(store, log, ref, cut.entry)
         raise reclaimed(ref.fork_commit) from None
-    return ref
 
 
 def _verify(log: Log, ref: Ref, cut: Cut) -> None:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 from omnigraph.errors import BadRequest, HistoryReclaimed
 from omnigraph.graph.branch import BranchHead
+from omnigraph.storage.cleaning import announced
 from omnigraph.storage.fold import OpenTable, fold_tables, with_endpoints
 from omnigraph.storage.hard_drop import erase
 from omnigraph.storage.log import CARRY_BYTES_MAX, Log
-from omnigraph.storage.reclaim import NOBODY, ORPHAN_AGE_S, carry_out, plan, young_dead_logs
+from omnigraph.storage.reclaim import NOBODY, ORPHAN_AGE_S, Plan, carry_out, plan, young_dead_logs
 from omnigraph.storage.record import Ref, TableState
-from omnigraph.storage.retention import Policy, retain
+from omnigraph.storage.retention import Kept, Policy, retain
 from omnigraph.storage.survey import BaseName, Survey
 from omnigraph.storage.table import LanceTable
 from omnigraph.wire.maintenance import CleanupTable
@@ -44,18 +45,28 @@ def cleanup(
     if confirm:
         erase(log)
         _detach(log, open_branch, main, open_table)
-    survey = Survey(log)
     since_us = None if older_than_s is None else time.time_ns() // 1_000 - older_than_s * 1_000_000
-    young = young_dead_logs(survey, orphan_age_s)
-    kept = retain(survey, Policy(keep or 0, since_us), young)
+    policy = Policy(keep or 0, since_us)
+    survey, kept, made = _planned(log, policy, orphan_age_s)
+    if confirm:
+        with announced(log.store):
+            if survey.is_behind():  # a branch that is made from now on waits for the end, and looks whether its state is there
+                survey, kept, made = _planned(log, policy, orphan_age_s)
+            freed = carry_out(log, made)
+    else:
+        freed = made.bytes_by_type()
+    here = main.current().cut.schema.by_key
+    return _report(survey, here, freed, kept.versions_removed, made.errors)
+
+
+def _planned(log: Log, policy: Policy, orphan_age_s: float) -> tuple[Survey, Kept, Plan]:
+    survey = Survey(log)
+    kept = retain(survey, policy, young_dead_logs(survey, orphan_age_s))
 
     def open_base(base: BaseName) -> LanceTable:
         return LanceTable(log.store, *base)
 
-    made = plan(survey, kept, open_base, orphan_age_s)
-    freed = carry_out(log, made) if confirm else made.bytes_by_type()
-    here = main.current().cut.schema.by_key
-    return _report(survey, here, freed, kept.versions_removed, made.errors)
+    return survey, kept, plan(survey, kept, open_base, orphan_age_s)
 
 
 def _report(

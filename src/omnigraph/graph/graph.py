@@ -455,7 +455,9 @@ class Graph(ChangeReads):
             with self._lock:
                 self._branches[ref.name] = BranchHead(self._log, ref.name, ref.branch_id, made, self._views.view_of)
         elif located is None:
-            ref = branches.create(self._store, name, base, cut, actor)
+            parent = self._branch(base)
+            newest = lambda: parent.current().cut  # noqa: E731
+            ref = branches.create_from_head(self._store, self._log, name, base, parent.branch_id, newest, actor)
         else:
             ref = branches.create_from_past(self._store, self._log, name, base, cut, actor)
         return BranchCreateOutput(self.uri, base, ref.name, actor)

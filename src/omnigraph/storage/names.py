@@ -7,6 +7,7 @@ from typing import Final
 SCHEMA_COPY: Final = "_schema.pg"
 PROBE: Final = "_conditional_writes"
 """On S3: what the first write of a process tries to create again."""
+CLEANING_PREFIX: Final = "_cleaning/"
 _PIECE_BYTES = 200
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789.-_")
 

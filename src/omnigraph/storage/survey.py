@@ -14,7 +14,7 @@ from omnigraph.language.catalog import Scalar
 from omnigraph.storage.cut import Schema
 from omnigraph.storage.history import headers
 from omnigraph.storage.log import Log
-from omnigraph.storage.names import branch_of_ref_key, reclaimed_key
+from omnigraph.storage.names import branch_of_ref_key, reclaimed_key, ref_key
 from omnigraph.storage.objects import ObjectInfo, ObjectMissing
 from omnigraph.storage.record import MAIN, CommitEntry, Position, Record, Ref, SchemaBlock, decode
 
@@ -103,6 +103,19 @@ class Survey:
         if base is None or noted.reclaimed or (base[1] and self.is_marked(base)):
             return False
         return all(self.at(position) is not None for position in noted.needs)
+
+    def is_behind(self) -> bool:
+        """Whether a branch was made since the survey."""
+        known = {ref_key(ref.name): ref.branch_id for ref in self.refs}
+        for item in self.log.store.list("refs/"):
+            if branch_of_ref_key(item.key) is not None:
+                try:
+                    ref = decode(self.log.store.get(item.key), Ref, item.key)
+                except ObjectMissing:
+                    continue  # deleted since the listing
+                if known.get(item.key) != ref.branch_id:
+                    return True
+        return False
 
     def referenced_logs(self) -> set[str]:
         """Return the ids of the logs that hold a parent of a commit that is still known. O(commits)."""
