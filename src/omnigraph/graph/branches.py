@@ -49,14 +49,13 @@ def create(store: ObjectStore, name: str, parent: str, cut: Cut, actor: str | No
 
 
 def create_from_head(
-    store: ObjectStore, log: Log, name: str, parent: str, branch_id: str, newest: Callable[[], Cut], actor: str | None
+    store: ObjectStore, log: Log, name: str, parent: str, branch_id: str, cut: Cut, newest: Callable[[], Cut], actor: str | None
 ) -> Ref:
-    """Create a branch that continues the head of another. Raises BadRequest, Conflict, NotFound.
+    """Create a branch that continues the head of another, which was ``cut`` a moment ago. Raises BadRequest, Conflict, NotFound.
 
     If that moves on meanwhile, what was its head is looked at as an older state.
     """
     for _ in range(_TRIES_MAX):
-        cut = newest()
         ref = create(store, name, parent, cut, actor)
         behind = next_position(cut.entry, branch_id)
         if not store.exists(record_key(behind.branch_id, behind.seq)):
@@ -64,6 +63,7 @@ def create_from_head(
         with contextlib.suppress(HistoryReclaimed):
             _settle(store, log, ref, cut)
             return ref
+        cut = newest()
     raise Conflict(f"branch '{parent}' moves faster than it can be branched from", hint="try again")
 
 

@@ -457,7 +457,7 @@ class Graph(ChangeReads):
         elif located is None:
             parent = self._branch(base)
             newest = lambda: parent.current().cut  # noqa: E731
-            ref = branches.create_from_head(self._store, self._log, name, base, parent.branch_id, newest, actor)
+            ref = branches.create_from_head(self._store, self._log, name, base, parent.branch_id, cut, newest, actor)
         else:
             ref = branches.create_from_past(self._store, self._log, name, base, cut, actor)
         return BranchCreateOutput(self.uri, base, ref.name, actor)
