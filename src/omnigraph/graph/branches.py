@@ -51,7 +51,7 @@ def create(store: ObjectStore, name: str, parent: str, cut: Cut, actor: str | No
 def create_from_head(
     store: ObjectStore, log: Log, name: str, parent: str, branch_id: str, cut: Cut, newest: Callable[[], Cut], actor: str | None
 ) -> Ref:
-    """Create a branch that continues the head of another, which was ``cut`` a moment ago. Raises BadRequest, Conflict, NotFound.
+    """Create a branch that continues the head of another, ``cut`` a moment ago. Raises BadRequest, Conflict, NotFound.
 
     If that moves on meanwhile, what was its head is looked at as an older state.
     """
