@@ -15,9 +15,18 @@ import pytest
 
 import omnigraph
 from omnigraph import Graph
-from omnigraph.errors import ConditionalWritesMissing, Conflict, HistoryReclaimed, NotFound, OutcomeUnknown, StorageError
+from omnigraph.errors import (
+    ConditionalWritesMissing,
+    Conflict,
+    CorruptObject,
+    HistoryReclaimed,
+    NotFound,
+    OutcomeUnknown,
+    StorageError,
+)
 from omnigraph.graph.graph import open_graph
-from omnigraph.storage.names import PROBE
+from omnigraph.storage.names import PROBE, record_key
+from omnigraph.storage.root import open_store
 from omnigraph.storage.s3 import PARALLEL_MAX, S3Store
 from omnigraph.storage.ulid import new_ulid
 from support.s3_proxy import Request, S3Proxy
@@ -225,6 +234,20 @@ def test_the_newest_fifty_commits_are_listed_in_a_few_round_trips(graph: Graph, 
     with open_graph(root, at_once=True) as other:
         assert other.commit(expected[20].graph_commit_id) == expected[20]
     assert len(looks) <= 7
+
+
+def test_a_damaged_record_is_told_to_those_who_need_it(graph: Graph, root: str) -> None:
+    for number in range(6):
+        insert(graph, f"p{number}")
+    expected = graph.commits(order="newest", limit=2)
+    graph.close()
+    open_store(root).put(record_key("main", graph._main.known.cut.entry.position.seq - 3), b"damaged")
+    with omnigraph.open(root) as other:
+        assert other.commits(order="newest", limit=2) == expected
+        with pytest.raises(CorruptObject, match="is damaged"):
+            other.commits()
+    with omnigraph.open(root) as other:
+        assert other.repair().refused
 
 
 def test_a_common_ancestor_is_found_in_a_few_round_trips(graph: Graph, root: str, looks: list[str]) -> None:

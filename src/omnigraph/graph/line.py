@@ -116,17 +116,19 @@ def line_of(log: Log, read_ref: ReadRef, name: str, branch_id: str, head: Cut) -
     """Return the line of a branch up to a cut of it. Reads the refs of the branches that it was made from."""
     stretches: list[Stretch] = []
     at, until, owner = head.entry.position, head.state.head, name
+    ref: Ref | None = None
     while True:
         own = at.branch_id == branch_id
         if own:
             stretches.append(Stretch(branch_id, at.seq, until))
         if branch_id == MAIN:
             break
-        ref = read_ref(owner)
+        ref = read_ref(owner) if ref is None else ref
         if own:  # otherwise the place lies further back than this branch's fork, or is its fork
             at, until = ref.fork, ref.fork_commit
         owner = ref.parent
-        branch_id = MAIN if owner == MAIN else read_ref(owner).branch_id
+        ref = None if owner == MAIN else read_ref(owner)
+        branch_id = MAIN if ref is None else ref.branch_id
     return Line(log, name, tuple(reversed(stretches)))
 
 

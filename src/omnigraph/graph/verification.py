@@ -20,6 +20,7 @@ from omnigraph.language.catalog import Scalar
 from omnigraph.storage.blob import ManagedBlob, parse_reference
 from omnigraph.storage.cut import Cut, Schema, decode_rows, open_cut
 from omnigraph.storage.fold import indexed_columns, slots_of
+from omnigraph.storage.history import ReadAhead
 from omnigraph.storage.log import Log, LogEntry
 from omnigraph.storage.names import SCHEMA_COPY, branch_of_ref_key, head_key, pack_key, record_key
 from omnigraph.storage.net import net_change
@@ -196,7 +197,9 @@ def _verify_history(log: Log, found: Verified, branch_id: str, head: int, where:
         else:
             damaged.append(span)
     lost: set[int] = set()
+    ahead = ReadAhead(log, branch_id, head)
     for seq in range(head + 1):
+        ahead.upwards(seq)
         try:
             log.read(Position(branch_id, seq))
         except OmnigraphError as error:

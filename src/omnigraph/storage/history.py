@@ -38,7 +38,7 @@ def header(commit: CommitEntry) -> CommitEntry:
 def headers(log: Log, branch_id: str, last: int) -> Iterator[HistoryEntry]:
     """Yield what the records 0 to ``last`` of one log committed, oldest first."""
     spans = log.gathered_spans(branch_id)
-    ahead = _Ahead(log, branch_id, last)
+    ahead = ReadAhead(log, branch_id, last)
     seq = 0
     while seq <= last:
         span = max((span for span in spans if span.first <= seq <= span.last), key=lambda span: span.last, default=None)
@@ -95,7 +95,7 @@ def gather(log: Log, branch_id: str, last: int, *, whole: bool = False) -> None:
 def gather_span(log: Log, span: Span) -> None:
     """Write the history object of a span whose records are all there."""
     entries = []
-    ahead = _Ahead(log, span.branch_id, span.last)
+    ahead = ReadAhead(log, span.branch_id, span.last)
     for seq in range(span.first, span.last + 1):
         ahead.upwards(seq)
         record = log.read_header(Position(span.branch_id, seq))
@@ -140,7 +140,7 @@ class Headers:
     def newest_first(self, about: int | None = None) -> Iterator[HistoryEntry]:
         """Yield what the records committed, the newest first; as much is read as is taken, which is ``about`` so many."""
         seq = self._last
-        ahead = _Ahead(self._log, self._branch_id, self._last, about)
+        ahead = ReadAhead(self._log, self._branch_id, self._last, about)
         spans = ahead.downwards_and_spans(seq)
         while seq >= 0:
             span = min((span for span in spans if span.first <= seq <= span.last), key=lambda span: span.first, default=None)
@@ -154,7 +154,7 @@ class Headers:
 
     def after(self, commit_id: str) -> Iterator[tuple[Position, CommitEntry]]:
         """Yield the commits of this log with greater ids, the oldest first; as much is read as is taken."""
-        ahead = _Ahead(self._log, self._branch_id, self._last)
+        ahead = ReadAhead(self._log, self._branch_id, self._last)
         for seq in range(self._first_without(lambda id_, _: id_ <= commit_id), self._last + 1):
             ahead.upwards(seq)
             for commit in self._entry(seq).commits:
@@ -191,7 +191,7 @@ class Headers:
         return HistoryEntry(seq, "", commits_at(self._log, Position(self._branch_id, seq)))
 
 
-class _Ahead:
+class ReadAhead:
     """Reads records of one log side by side that are about to be read one after the other, where a look is a round trip."""
 
     def __init__(self, log: Log, branch_id: str, last: int, about: int | None = None) -> None:

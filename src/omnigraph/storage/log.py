@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
-from omnigraph.errors import CorruptObject, HistoryReclaimed, OutcomeUnknown, StorageError
+from omnigraph.errors import CorruptObject, HistoryReclaimed, OutcomeUnknown, StorageError, UpgradeRequired
 from omnigraph.storage import record as format_
 from omnigraph.storage.names import head_key, history_key, history_prefix, record_key
 from omnigraph.storage.objects import ObjectExists, ObjectMissing, ObjectStore
@@ -121,7 +121,10 @@ class Log:
         return None
 
     def prefetch(self, positions: Iterable[Position]) -> None:
-        """Fetch records side by side that are about to be read, where a look costs a round trip."""
+        """Fetch records side by side that are about to be read, where a look costs a round trip.
+
+        Those that are damaged are left to who reads them: perhaps nobody does.
+        """
         if not self.store.is_remote:
             return
         with self._lock:
@@ -129,7 +132,7 @@ class Log:
         if len(wanted) < 2:
             return
         for start in range(0, len(wanted), _PREFETCHED_MAX):
-            self._fetch(wanted[start : start + _PREFETCHED_MAX])
+            self._fetch(wanted[start : start + _PREFETCHED_MAX], lenient=True)
 
     def knows(self, position: Position) -> bool:
         """Say whether a record is at hand, so that reading it is no look at the store."""
@@ -186,12 +189,13 @@ class Log:
         # What is found is about to be read, as the head or as part of its tail.
         return [data is not None for data in self._fetch([Position(branch_id, seq) for seq in seqs])]
 
-    def _fetch(self, positions: Sequence[Position]) -> Sequence[bytes | None]:
+    def _fetch(self, positions: Sequence[Position], *, lenient: bool = False) -> Sequence[bytes | None]:
         """Get records side by side and remember them. Returns what is stored, None where nothing is."""
         found = self.store.get_many([record_key(position.branch_id, position.seq) for position in positions])
         for position, data in zip(positions, found, strict=True):
             if data:  # an empty object stands where cleanup took a record away
-                self._decoded(position, data)
+                with contextlib.suppress(*((CorruptObject, UpgradeRequired) if lenient else ())):
+                    self._decoded(position, data)
         return found
 
     def _decoded(self, position: Position, data: bytes) -> LogEntry:

@@ -19,6 +19,7 @@ from omnigraph.storage.blob import ManagedBlob, parse_reference
 from omnigraph.storage.cut import Cut, open_cut
 from omnigraph.storage.fold import OpenTable
 from omnigraph.storage.hard_drop import refusals
+from omnigraph.storage.history import ReadAhead
 from omnigraph.storage.log import Log
 from omnigraph.storage.names import (
     PROBE,
@@ -74,7 +75,9 @@ def reachable(log: Log, open_table: OpenTable) -> Reachable:
         head = log.find_head(branch_id)
         if head is None:
             continue
+        ahead = ReadAhead(log, branch_id, head.position.seq)
         for seq in range(head.position.seq + 1):
+            ahead.upwards(seq)
             found.add(record_key(branch_id, seq))
             try:
                 entry = log.read(Position(branch_id, seq))
@@ -117,9 +120,10 @@ def unreachable(log: Log, open_table: OpenTable, older_than_s: float = ORPHAN_AG
 
 def _lines(log: Log) -> Iterator[tuple[str, str]]:
     yield MAIN, ""
-    for item in log.store.list("refs/"):
-        if branch_of_ref_key(item.key) is not None:
-            yield decode(log.store.get(item.key), Ref, item.key).branch_id, item.key
+    keys = [item.key for item in log.store.list("refs/") if branch_of_ref_key(item.key) is not None]
+    for key, data in zip(keys, log.store.get_many(keys), strict=True):
+        if data is not None:  # None: deleted since the listing
+            yield decode(data, Ref, key).branch_id, key
 
 
 def _add_table(

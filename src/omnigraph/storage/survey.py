@@ -137,12 +137,10 @@ class Survey:
 
     def _read_refs(self) -> None:
         store = self.log.store
-        for item in store.list("refs/"):
-            if branch_of_ref_key(item.key) is not None:
-                try:
-                    ref = decode(store.get(item.key), Ref, item.key)
-                except ObjectMissing:
-                    continue  # deleted since the listing
+        keys = [item.key for item in store.list("refs/") if branch_of_ref_key(item.key) is not None]
+        for key, data in zip(keys, store.get_many(keys), strict=True):
+            if data is not None:  # None: deleted since the listing
+                ref = decode(data, Ref, key)
                 self.refs.append(ref)
                 self.logs[ref.branch_id] = LogSurvey(ref.branch_id, ref, True)
 
