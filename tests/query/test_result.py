@@ -135,7 +135,7 @@ def test_what_is_shown_to_people() -> None:
         "t.key | t.whole",
         "------+--------------------",
         "a<b>  | 9223372036854775807",
-        "b     | null",
+        "b     |                null",
         "(2 rows)",
     ]
     page = result._repr_html_()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from omnigraph.query.encode import Json
 
@@ -25,7 +25,7 @@ def text_table(columns: Sequence[str], rows: Sequence[Sequence[Json]], count: in
     """Return the first rows aligned in columns, numbers to the right, and how many there are in all."""
     cells = [[_shortened(cell_text(value)) for value in row] for row in rows]
     widths = [max([len(name), *(len(row[at]) for row in cells)]) for at, name in enumerate(columns)]
-    right = [bool(rows) and all(isinstance(row[at], int | float) for row in rows) for at in range(len(columns))]
+    right = [_holds_numbers(row[at] for row in rows) for at in range(len(columns))]
     lines = [
         " | ".join(name.ljust(width) for name, width in zip(columns, widths, strict=True)).rstrip(),
         "-+-".join("-" * width for width in widths),
@@ -48,6 +48,12 @@ def html_table(columns: Sequence[str], rows: Sequence[Sequence[Json]], count: in
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell_text(value))}</td>" for value in row) + "</tr>" for row in rows)
     footer = html.escape(_footer(len(rows), count))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{footer}</p>"
+
+
+def _holds_numbers(values: Iterable[Json]) -> bool:
+    """Say whether a column shows numbers: at least one, and beside numbers only nulls."""
+    kinds = {type(value) for value in values} - {type(None)}
+    return bool(kinds) and kinds <= {int, float}
 
 
 def _footer(shown: int, count: int) -> str:
