@@ -51,6 +51,7 @@ class _Arranger:
         self._nodes = [name for name in pattern.nodes if name not in self._bound]
         self._links = list(pattern.links)
         self._conditions = list(pattern.conditions)
+        self._used = {id(condition): condition_variables(condition) for condition in pattern.conditions}
         self._negations = list(pattern.negations)
 
     def arranged(self) -> list[Step]:
@@ -108,10 +109,10 @@ class _Arranger:
 
     def _test(self) -> None:
         """Try the conditions whose variables are all bound, the most selective first."""
-        ready = [condition for condition in self._conditions if condition_variables(condition) <= self._bound]
+        ready = [condition for condition in self._conditions if self._used[id(condition)] <= self._bound]
         for condition in sorted(ready, key=selectivity):
             self._conditions.remove(condition)
-            names = condition_variables(condition)
+            names = self._used[id(condition)]
             self._steps.append(FilterRows(condition, next(iter(names)) if len(names) == 1 else None))
 
     # --- links ---
@@ -181,7 +182,7 @@ class _Arranger:
                     part |= link.variables
                     grown = True
         whole = self._pattern
-        inside = [condition for condition in self._conditions if condition_variables(condition) <= part]
+        inside = [condition for condition in self._conditions if self._used[id(condition)] <= part]
         links = [link for link in self._links if link.variables & part]
         pattern = structs.replace(
             whole,
@@ -270,7 +271,7 @@ class _Arranger:
         return self._pattern.scope.types[variable][1]
 
     def _access(self, name: str) -> Access:
-        alone = [condition for condition in self._conditions if condition_variables(condition) == {name}]
+        alone = [condition for condition in self._conditions if self._used[id(condition)] == {name}]
         return find_access(name, self._catalog.nodes[self._type(name)], alone)
 
 
