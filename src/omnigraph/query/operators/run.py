@@ -68,11 +68,15 @@ def _profiled(step: Step, frame: Frame, context: Context, profile: Profile) -> F
 
 
 def _profiled_pieces(step: Step, operator: str, pieces: Iterator[Frame], profile: Profile) -> Iterator[Frame]:
-    started = time.perf_counter()
-    for piece in pieces:
+    while True:
+        started = time.perf_counter()
+        profile.enter(id(step), operator)
+        piece = next(pieces, None)
+        profile.leave()
+        if piece is None:
+            return
         profile.record(id(step), operator, piece.rows, time.perf_counter() - started)
         yield piece
-        started = time.perf_counter()
 
 
 def collected(steps: Sequence[Step], frame: Frame, context: Context) -> Frame | None:
