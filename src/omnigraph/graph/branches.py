@@ -116,9 +116,11 @@ def refs(store: ObjectStore, log: Log | None = None, *, children_of: str | None 
     ``children_of``: those of branches that were made from one are wanted, and hardly any others are read.
     """
     seen = {} if log is None else log.refs
-    items = [item for item in store.list("refs/") if branch_of_ref_key(item.key) is not None]
-    if children_of is not None:
-        items = [item for item in items if may_be_child(item.size_bytes, children_of)]
+    items = [
+        item
+        for item in store.list("refs/")
+        if (children_of is None or may_be_child(item.size_bytes, children_of)) and branch_of_ref_key(item.key) is not None
+    ]
     missing = [item for item in items if (item.key, item.tag) not in seen]
     found = {(item.key, item.tag): seen[item.key, item.tag] for item in items if (item.key, item.tag) in seen}
     for item, data in zip(missing, store.get_many([item.key for item in missing]), strict=True):

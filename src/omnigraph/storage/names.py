@@ -9,7 +9,8 @@ PROBE: Final = "_conditional_writes"
 """On S3: what the first write of a process tries to create again."""
 CLEANING_PREFIX: Final = "_cleaning/"
 _PIECE_BYTES = 200
-_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789.-_")
+_PLAIN_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.-_"
+_PLAIN = frozenset(_PLAIN_LETTERS.encode())
 
 
 def record_key(branch_id: str, seq: int) -> str:
@@ -46,6 +47,8 @@ def pack_key(pack: str) -> str:
 
 def ref_key(branch: str) -> str:
     """Return the key of a branch's ref; names that differ in case only have keys that differ otherwise too."""
+    if _is_plain(branch):
+        return f"refs/{branch}"
     escaped = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02x}" for byte in branch.encode())
     pieces = [escaped[start : start + _PIECE_BYTES] for start in range(0, len(escaped), _PIECE_BYTES)]
     return "refs/" + "+/".join(pieces)
@@ -53,6 +56,8 @@ def ref_key(branch: str) -> str:
 
 def branch_of_ref_key(key: str) -> str | None:
     """Return the branch name behind a key under ``refs/``; None for a key that is no ref's (a temporary file)."""
+    if key.startswith("refs/") and _is_plain(key[5:]):
+        return key[5:]
     escaped = key.removeprefix("refs/").replace("+/", "")
     result = bytearray()
     position = 0
@@ -71,3 +76,8 @@ def branch_of_ref_key(key: str) -> str | None:
     except UnicodeDecodeError:
         return None
     return name if ref_key(name) == key else None
+
+
+def _is_plain(branch: str) -> bool:
+    """Say whether a name is its own key, as most are: there may be tens of thousands in a listing."""
+    return 0 < len(branch) <= _PIECE_BYTES and not branch.strip(_PLAIN_LETTERS)
