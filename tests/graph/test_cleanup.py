@@ -533,3 +533,21 @@ def test_a_branch_made_during_a_cleanup_can_be_read_or_is_not_there(
             assert not other.repair().refused
         else:
             assert refused and other.branches() == ["main"]
+
+
+def test_the_commit_that_a_branch_began_with_is_read_from_what_the_branch_holds(graph: Graph) -> None:
+    graph.load([person("a"), {"type": "City", "data": {"name": "oslo"}}], "append")
+    fold(graph)
+    graph.load([person("b"), {"type": "City", "data": {"name": "rome"}}], "append")
+    began = heads(graph)[-1]
+    graph.create_branch("late")
+    before = contents(graph)
+    fold(graph)
+    for name in "cdef":
+        more = [{"type": "City", "data": {"name": "bonn"}}] if name == "c" else []
+        graph.load([person(name), *more], "append")
+        fold(graph)
+    graph.cleanup(keep=2, confirm=True)
+    with omnigraph.open(graph.uri) as other:
+        assert contents(other, branch="late") == before
+        assert contents(other, snapshot=began) == before

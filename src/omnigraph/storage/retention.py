@@ -94,7 +94,9 @@ class _Retention:
         wanted = set(noted.tables if types is None else types)
         wanted = {type_id for type_id in wanted if not self._is_dropped(type_id, commit_id)}
         if at == len(noted.commits) - 1:
-            self.keep_cut(self.survey.logs[position.branch_id].last_with(noted), wanted)
+            showing = self.survey.logs[position.branch_id].showing(noted)
+            if not any(wanted <= self.kept.cuts.get(one.position, set()) for one in showing):
+                self.keep_cut(showing[-1], wanted)  # else a branch holds on to an older one: readers are to find that alone
             return
         self.keep_cut(noted, wanted)
         first_parent = noted.commits[0].parent_at
@@ -179,11 +181,11 @@ class _Retention:
             made = [(noted, place, types) for noted in log.records.values() for place, types in enumerate(noted.made) if types]
             last: dict[int, tuple[bool, bool]] = {}
             for noted, place, types in reversed(made):
-                shown = log.last_with(noted) if place == len(noted.commits) - 1 else noted
-                for type_id in shown.tables:
+                showing = log.showing(noted) if place == len(noted.commits) - 1 else [noted]
+                for type_id in showing[-1].tables:
                     before, after = last.get(type_id, (False, False))
-                    before = before or self.survey.is_readable(shown, type_id)
-                    after = after or type_id in self.kept.cuts.get(shown.position, ())
+                    before = before or self.survey.is_readable(showing[-1], type_id)
+                    after = after or any(type_id in self.kept.cuts.get(one.position, ()) for one in showing)
                     if type_id in types:
                         if before and not after:
                             self.kept.versions_removed[type_id] = self.kept.versions_removed.get(type_id, 0) + 1

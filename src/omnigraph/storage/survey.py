@@ -60,13 +60,17 @@ class LogSurvey:
 
     def last_with(self, noted: Noted) -> Noted:
         """Return the last record behind ``noted`` that shows the same commit: folds make the same rows cheaper to read."""
-        found, seq = noted, noted.position.seq + 1
+        return self.showing(noted)[-1]
+
+    def showing(self, noted: Noted) -> list[Noted]:
+        """Return a record and the folds behind it that show the same commit."""
+        found, seq = [noted], noted.position.seq + 1
         while seq <= self.newest:
             later = self.records.get(seq)
             if later is not None and (later.kind != "fold" or later.head != noted.head):
                 break
             if later is not None and not later.reclaimed:
-                found = later
+                found.append(later)
             seq += 1
         return found
 
