@@ -42,6 +42,20 @@ def test_it_says_where_it_listens_and_ends_with_zero(graph: Path, tmp_path: Path
         kept.close()
 
 
+@pytest.mark.parametrize("kept", ["", "log/main"])
+def test_a_root_that_cannot_be_written_is_told_at_boot(graph: Path, tmp_path: Path, kept: str) -> None:
+    # Whoever runs the tests may write everywhere when it is root, so it is the system's answer that is changed.
+    folder = str(graph / kept)
+    settings = f"import os; real = os.access; os.access = lambda path, mode: str(path) != {folder!r} and real(path, mode)"
+    with Server((str(graph), "--unauthenticated"), tmp_path, settings=settings) as server:
+        assert server.send("GET", "/snapshot")[0] == 200
+        assert (
+            f"graph root cannot be written to, so that writes will fail graph={graph} folder={folder} user=" in server.logged()
+        )
+    with Server((str(graph), "--unauthenticated"), tmp_path) as server:
+        assert "cannot be written" not in server.logged()
+
+
 def test_refusals(graph: Path, tmp_path: Path) -> None:
     port = free_port()
     bind = ("--bind", f"127.0.0.1:{port}")

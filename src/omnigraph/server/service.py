@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from omnigraph.server.metrics import Metrics
 from omnigraph.server.options import truthy
 from omnigraph.server.tokens import TokenTable
 from omnigraph.server.workers import Workers
+from omnigraph.storage.root import local_path
 from omnigraph.wire.service import QueryCatalogEntry
 
 if TYPE_CHECKING:
@@ -157,6 +159,8 @@ def open_graphs(
                 graph_plan.policy_id, graph_plan.uri, graph, Access(state), graph_plan.registry, committer, label
             )
         _check_all(graphs, plan.quarantine)
+        for healthy in graphs.values():
+            _warn_of_a_root_to_read_only(healthy)
         for graph_plan, _ in opened:
             served = graphs.get(graph_plan.policy_id)
             if served is not None and graph_plan.policy_file is not None:
@@ -170,6 +174,19 @@ def open_graphs(
             graph.close()
         raise
     return graphs
+
+
+def _warn_of_a_root_to_read_only(served: ServedGraph) -> None:
+    """Say at boot what the first write would find out: the volume of a container that belongs to another user, mostly."""
+    if "://" in served.uri and not served.uri.startswith("file://"):
+        return
+    root = local_path(served.uri)
+    for folder in (root, root / "log" / "main"):
+        if folder.exists() and not os.access(folder, os.W_OK):
+            user = os.getuid() if hasattr(os, "getuid") else ""
+            message = "graph root cannot be written to, so that writes will fail"
+            warn(message, graph=served.graph_id, folder=str(folder), user=user)
+            return
 
 
 def _check_all(graphs: dict[str, ServedGraph], quarantine: Quarantine | None) -> None:
