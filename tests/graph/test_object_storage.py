@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,6 +109,12 @@ def test_a_small_commit_is_two_requests_at_most(types: int, proxy: S3Proxy, root
             assert requests.count("PUT") == 1 and len(requests) <= 2
 
 
+def test_a_commit_on_a_branch_looks_whether_the_branch_is_there(proxy: S3Proxy, graph: Graph) -> None:
+    graph.create_branch("dev")
+    for name in ("bob", "cy"):
+        assert counted(proxy, lambda name=name: insert(graph, name, "dev")) == ["GET", "PUT"]  # type: ignore[misc]
+
+
 def test_a_commit_after_that_of_another_process_finds_out_first(proxy: S3Proxy, graph: Graph, root: str) -> None:
     with omnigraph.open(root) as other:
         insert(other, "bob")
@@ -173,7 +180,9 @@ def test_opening_a_graph_of_many_commits_is_three_requests(proxy: S3Proxy, graph
     opened[0].close()
 
 
-def test_a_cold_lookup_in_a_table(proxy: S3Proxy, graph: Graph, root: str) -> None:
+def test_a_cold_lookup_in_a_table(
+    proxy: S3Proxy, graph: Graph, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     graph.load([{"type": "Person", "data": {"name": f"p{n}", "age": n % 90}} for n in range(6_000)], "append")
     graph.close()
     code = """if True:
@@ -181,8 +190,24 @@ def test_a_cold_lookup_in_a_table(proxy: S3Proxy, graph: Graph, root: str) -> No
         with omnigraph.open(sys.argv[1]) as graph:
             print(graph.query(sys.argv[2], {"n": "p77"}).rows())
     """
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     with proxy.counting() as requests:
         done = subprocess.run([sys.executable, "-c", code, root, LOOKUP], capture_output=True, text=True, check=False)
+    assert list(tmp_path.iterdir()) == []
+    command = [
+        sys.executable,
+        "-c",
+        "from omnigraph.cli.main import main; main()",
+        "query",
+        root,
+        "-e",
+        LOOKUP,
+        "--params",
+        '{"n": "p78"}',
+    ]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "p78" in shown.stdout, shown.stderr
+    assert list(tmp_path.iterdir()) == []
     assert done.stdout == "[{'p.name': 'p77', 'p.age': 77}]\n", done.stderr
     assert len(requests) <= 7  # the hint, the head, the place behind, the manifest; then two files of the index and one of rows
 

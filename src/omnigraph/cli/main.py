@@ -40,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
+    mirror = sys.modules.get("omnigraph.storage.mirror")  # not imported by a command that has read no table
+    if mirror is not None:
+        mirror.remove_copies()
     # What a command opened it has closed; taking the libraries apart would take 30 ms.
     os._exit(status)
 

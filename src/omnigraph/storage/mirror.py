@@ -117,13 +117,14 @@ def _scratch() -> str:
             # Held until the process ends; those that clean up temporary directories look at such locks, too.
             fcntl.flock(os.open(path, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
             _directory = os.getpid(), path
-            atexit.register(_remove, os.getpid(), path)
+            atexit.register(remove_copies)
         return _directory[1]
 
 
-def _remove(process: int, path: str) -> None:
-    if os.getpid() == process:
-        shutil.rmtree(path, ignore_errors=True)
+def remove_copies() -> None:
+    """Remove all copies of this process: for one that ends, and for no other."""
+    if _directory is not None and _directory[0] == os.getpid():
+        shutil.rmtree(_directory[1], ignore_errors=True)
 
 
 def _sweep() -> None:
