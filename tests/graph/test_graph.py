@@ -60,6 +60,11 @@ def rows_of(graph: Graph, table: str) -> int:
 # --- init and open -----------------------------------------------------------------------------------------------------
 
 
+def test_the_address_may_be_a_path(tmp_path: Path) -> None:
+    with omnigraph.init(tmp_path / "g", SCHEMA) as created, omnigraph.open(tmp_path / "g") as opened:
+        assert created.uri == opened.uri == str(tmp_path / "g")
+
+
 def test_a_new_graph_has_one_commit_and_every_type(graph: Graph) -> None:
     (genesis,) = graph.commits()
     assert (genesis.parent_commit_id, genesis.actor_id, genesis.manifest_branch, genesis.manifest_version) == (

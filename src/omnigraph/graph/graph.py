@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -783,7 +784,7 @@ class Graph(ChangeReads):
             branch.replace_view(head.cut, self._views.rebased(view, head.cut))
 
 
-def init(uri: str, schema_source: str, *, force: bool = False) -> Graph:
+def init(uri: str | os.PathLike[str], schema_source: str, *, force: bool = False) -> Graph:
     """Create a graph and open it.
 
     The schema is compiled before anything is written. Of two racing inits exactly one succeeds. ``force`` replaces a stray
@@ -791,6 +792,7 @@ def init(uri: str, schema_source: str, *, force: bool = False) -> Graph:
     """
     from omnigraph.storage.commit import genesis_record
 
+    uri = os.fspath(uri)
     settings = GraphSettings.from_environment()
     store = open_store(uri, fsync=settings.fsync)
     already = Conflict(
@@ -809,12 +811,13 @@ def init(uri: str, schema_source: str, *, force: bool = False) -> Graph:
     return Graph(uri, store, entry, settings)
 
 
-def open_graph(uri: str, *, gate: Gate | None = None, at_once: bool = False) -> Graph:
+def open_graph(uri: str | os.PathLike[str], *, gate: Gate | None = None, at_once: bool = False) -> Graph:
     """Open a graph where it is stored. Creates nothing and needs no write access. Raises NotFound, UpgradeRequired.
 
     ``at_once``: the caller asks its only question right away, which saves a look at a remote store.
     ``gate`` is asked before every write, `omnigraph.policy.gate.PolicyGate` for the policy of a file.
     """
+    uri = os.fspath(uri)
     settings = GraphSettings.from_environment()
     store = open_store(uri, fsync=settings.fsync)
     log = Log(store)
