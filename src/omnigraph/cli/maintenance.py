@@ -21,7 +21,7 @@ from omnigraph.cli.addressing import (
 from omnigraph.cli.grammar import Arguments, Command, Option, whole_number
 from omnigraph.cli.streams import json_text, note, write_bytes, write_text
 from omnigraph.cli.workspace import Workspace
-from omnigraph.errors import BadRequest, RepairRefused
+from omnigraph.errors import BadRequest, CorruptObject, RepairRefused
 
 if TYPE_CHECKING:
     from omnigraph.wire.maintenance import CleanupOutput, OptimizeOutput, RepairOutput
@@ -63,7 +63,11 @@ def _repair(arguments: Arguments) -> int:
 
     confirm = arguments.flag("confirm")
     address = _address(arguments, "repair", writes=confirm)
-    done = repair_stored(address.uri, confirm=confirm, force=arguments.flag("force"))
+    try:
+        done = repair_stored(address.uri, confirm=confirm, force=arguments.flag("force"))
+    except CorruptObject as error:
+        error.hint = "this cannot be made again: restore the named object from a copy of the graph"
+        raise
     for told in done.notes:
         note(told)
     output = done.output

@@ -197,7 +197,9 @@ def decode_rows(data: bytes) -> pa.RecordBatch:
     try:
         with pa.ipc.open_stream(data) as reader:
             table = reader.read_all()
-    except (pa.ArrowInvalid, OSError) as error:
+        batches = table.combine_chunks().to_batches()
+        for batch in batches:
+            batch.validate(full=True)  # the arrays are trusted from here on: a wrong offset would take the process down
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         raise CorruptObject(f"storage: rows of a record are damaged: {error}", hint="run `omnigraph repair`") from error
-    batches = table.combine_chunks().to_batches()
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)

@@ -20,7 +20,7 @@ class ObjectMissing(StorageError):
     kind = "object_missing"
 
     def __init__(self, key: str) -> None:
-        super().__init__(f"storage: object '{key}' not found")
+        super().__init__(f"storage: object '{key}' not found", hint="run `omnigraph repair` to see what is affected")
         self.key = key
 
 

@@ -222,6 +222,10 @@ _preparing = Lock()
 """msgspec prepares a struct when it first meets it, and the process dies when two threads do so at once."""
 
 
+_DAMAGE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What the decoder raises for bytes that no encoder wrote; text that is no UTF-8 and depth come as the language's own."""
+
+
 def encode(value: Record | Ref | History) -> bytes:
     """Return the bytes of an object. About 10 µs for a one-row commit on a dozen types."""
     return _encoder.encode(value)
@@ -238,10 +242,10 @@ def decode(data: bytes, type_: type[_S], key: str) -> _S:
     try:
         value: _S = decoder.decode(data)
         format_ = value.format  # type: ignore[attr-defined]
-    except msgspec.MsgspecError as error:
+    except _DAMAGE as error:
         try:
             format_ = _header_decoder.decode(data).format
-        except msgspec.MsgspecError:
+        except _DAMAGE:
             format_ = FORMAT
         if format_ <= FORMAT:
             raise CorruptObject(

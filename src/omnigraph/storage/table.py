@@ -20,6 +20,7 @@ from omnigraph.language.checked import Value
 from omnigraph.storage.mirror import MIRRORED_BYTES_MAX, MIRRORED_ROWS_MAX, TableMirror
 from omnigraph.storage.names import reclaimed_key, table_prefix
 from omnigraph.storage.objects import ObjectStore
+from omnigraph.storage.table_failure import guarded
 from omnigraph.storage.table_files import index_files, manifest_of, row_files, size_of
 from omnigraph.storage.view import Mask, Ordinals
 
@@ -123,7 +124,7 @@ class LanceTable:
             with self._lock:
                 dataset = self._dataset
                 if dataset is None:
-                    dataset = self._dataset = self._guarded(
+                    dataset = self._dataset = self.guarded(
                         "opening",
                         lambda: _lance().dataset(
                             self._uri,
@@ -158,10 +159,10 @@ class LanceTable:
             return self.dataset()
         return dataset
 
-    def _guarded(self, doing: str, call: Any) -> Any:  # Any: whatever the library call returns
+    def guarded(self, doing: str, call: Any) -> Any:  # Any: whatever the library call returns
         """Run a library call; what fails because cleanup has removed this version is told apart from damage."""
         try:
-            return _guarded(doing, call)
+            return guarded(doing, call)
         except StorageError as error:
             if self._store.exists(reclaimed_key(self._table_id, self._version)):
                 raise HistoryReclaimed(
@@ -174,7 +175,7 @@ class LanceTable:
         if self._rows == self._slots:
             return None
         if not self._live_known:
-            addresses = self._guarded("scanning", lambda: self._reader(rows=True).to_table(columns=[], with_row_address=True))
+            addresses = self.guarded("scanning", lambda: self._reader(rows=True).to_table(columns=[], with_row_address=True))
             mask = np.zeros(self._slots, dtype=np.bool_)
             mask[self._slots_of(addresses.column("_rowaddr"), starts)] = True
             with self._lock:
@@ -186,9 +187,9 @@ class LanceTable:
         starts, _ = self._layout()
         names = _present(dataset, columns) or ["id"]
         if self._rows == self._slots:
-            table = self._guarded("scanning", lambda: dataset.to_table(columns=names))
+            table = self.guarded("scanning", lambda: dataset.to_table(columns=names))
         else:
-            table = self._guarded("scanning", lambda: dataset.to_table(columns=names, with_row_address=True))
+            table = self.guarded("scanning", lambda: dataset.to_table(columns=names, with_row_address=True))
             places = np.full(self._slots, -1, dtype=np.int64)
             places[self._slots_of(table.column("_rowaddr"), starts)] = np.arange(table.num_rows)
             indices = pa.array(places, mask=places < 0)
@@ -200,8 +201,8 @@ class LanceTable:
         """Yield all live rows with all columns, a few megabytes at a time."""
         dataset = self._reader(rows=True)
         scanner = dataset.scanner(batch_size=_BATCH_ROWS, batch_readahead=2, io_buffer_size=_SCAN_BYTES)
-        reader = iter(self._guarded("scanning", scanner.to_batches))
-        while (batch := self._guarded("scanning", lambda: next(reader, None))) is not None:
+        reader = iter(self.guarded("scanning", scanner.to_batches))
+        while (batch := self.guarded("scanning", lambda: next(reader, None))) is not None:
             yield batch
 
     def take(self, slots: Ordinals, columns: Sequence[str]) -> pa.Table:
@@ -213,7 +214,7 @@ class LanceTable:
         names = _present(dataset, columns) or ["id"]
         # `_take_rows` wants each address once; the caller may ask for a slot twice.
         unique, inverse = np.unique(addresses, return_inverse=True)
-        table = self._guarded("reading", lambda: dataset._take_rows(unique.tolist(), columns=names))
+        table = self.guarded("reading", lambda: dataset._take_rows(unique.tolist(), columns=names))
         if table.num_rows != len(unique):
             raise StorageError(
                 f"storage: table {self._table_id} has {table.num_rows} of {len(unique)} rows asked for",
@@ -240,9 +241,7 @@ class LanceTable:
                 continue
             condition = f"`{column}` = {literals[0]}" if len(literals) == 1 else f"`{column}` IN ({', '.join(literals)})"
             tables.append(
-                self._guarded(
-                    "looking up", lambda c=condition: dataset.to_table(columns=names, filter=c, with_row_address=True)
-                )
+                self.guarded("looking up", lambda c=condition: dataset.to_table(columns=names, filter=c, with_row_address=True))
             )
         if not tables:
             return np.empty(0, dtype=np.int32), _with_missing(dataset.schema.empty_table().select(names), columns, 0)
@@ -259,14 +258,14 @@ class LanceTable:
 
     def has_index(self, column: str) -> bool:
         if self._indexed is None:
-            descriptions = self._guarded("opening", lambda: self._reader().describe_indices())
+            descriptions = self.guarded("opening", lambda: self._reader().describe_indices())
             self._indexed = frozenset(name for description in descriptions for name in description.field_names)
         return column in self._indexed
 
     def _layout(self) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]:
         """Return the first slot and the id of every fragment."""
         if self._starts is None or self._fragment_ids is None:
-            fragments = self._guarded("opening", lambda: self._reader().get_fragments())
+            fragments = self.guarded("opening", lambda: self._reader().get_fragments())
             sizes = np.array([fragment.physical_rows for fragment in fragments], dtype=np.int64)
             ids = np.array([fragment.fragment_id for fragment in fragments], dtype=np.int64)
             deleted = sum(fragment.num_deletions for fragment in fragments)
@@ -311,7 +310,7 @@ def create_table(store: ObjectStore, table_id: str, rows: pa.Table | Iterable[pa
         )
 
     store.before_write()
-    dataset = _guarded("writing", write)
+    dataset = guarded("writing", write)
     store.sync_tree(table_prefix(table_id), started_s)
     return str(dataset.version)
 
@@ -323,7 +322,7 @@ def live_batches(base: LanceTable, schema: pa.Schema, dead: Ordinals, rows: pa.T
     names = _present(dataset, schema.names)
     gone = np.zeros(base.slots, dtype=np.bool_)
     gone[dead] = True
-    for batch in _guarded("scanning", lambda: dataset.scanner(columns=names, with_row_address=True).to_batches()):
+    for batch in guarded("scanning", lambda: dataset.scanner(columns=names, with_row_address=True).to_batches()):
         table = pa.Table.from_batches([batch])
         kept = ~gone[base._slots_of(table.column("_rowaddr"), starts)]
         yield from _aligned(table.filter(pa.array(kept)), schema).combine_chunks().to_batches()
@@ -341,7 +340,7 @@ def add_columns(base: LanceTable, store: ObjectStore, schema: pa.Schema) -> Lanc
     if not missing:
         return base
     started_s = time.time()
-    fragments = _guarded("opening", lambda: dataset.get_fragments())
+    fragments = guarded("opening", lambda: dataset.get_fragments())
     smallest = min(fragments, key=lambda fragment: fragment.physical_rows)
 
     def nulls(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -349,7 +348,7 @@ def add_columns(base: LanceTable, store: ObjectStore, schema: pa.Schema) -> Lanc
             [pa.nulls(batch.num_rows, field.type) for field in missing], schema=pa.schema(missing)
         )
 
-    changed, widened = _guarded("writing", lambda: smallest.merge_columns(nulls, columns=["id"]))
+    changed, widened = guarded("writing", lambda: smallest.merge_columns(nulls, columns=["id"]))
     kept = [fragment.metadata for fragment in fragments if fragment.fragment_id != smallest.fragment_id]
     version = _commit(dataset, _lance().LanceOperation.Merge([*kept, changed], widened))
     store.sync_tree(table_prefix(base.identity[0]), started_s)
@@ -367,7 +366,7 @@ def extend_table(base: LanceTable, store: ObjectStore, rows: pa.Table, dead: Ord
     lance_module = _lance()
     dataset = base.dataset()
     starts, fragment_ids = base._layout()
-    fragments = {fragment.fragment_id: fragment for fragment in _guarded("opening", lambda: dataset.get_fragments())}
+    fragments = {fragment.fragment_id: fragment for fragment in guarded("opening", lambda: dataset.get_fragments())}
     removed: list[int] = []
     updated: list[Any] = []  # Any: lance FragmentMetadata
     gathered: list[pa.Table] = []
@@ -380,7 +379,7 @@ def extend_table(base: LanceTable, store: ObjectStore, rows: pa.Table, dead: Ord
 
     for place in sorted(gather):
         fragment = fragments[int(fragment_ids[place])]
-        table = _guarded("scanning", lambda f=fragment: f.scanner(with_row_address=True).to_table())
+        table = guarded("scanning", lambda f=fragment: f.scanner(with_row_address=True).to_table())
         offsets = table.column("_rowaddr").to_numpy().astype(np.int64) & _OFFSET_MASK
         keep = ~np.isin(offsets, dead_of.get(place, ()))
         gathered.append(table.drop_columns(["_rowaddr"]).filter(pa.array(keep)))
@@ -389,7 +388,7 @@ def extend_table(base: LanceTable, store: ObjectStore, rows: pa.Table, dead: Ord
         if place in gather:
             continue
         fragment = fragments[int(fragment_ids[place])]
-        metadata = _guarded("writing", lambda f=fragment, o=offsets: f.delete_rows(o.tolist()))
+        metadata = guarded("writing", lambda f=fragment, o=offsets: f.delete_rows(o.tolist()))
         if metadata is None:
             removed.append(int(fragment_ids[place]))
         else:
@@ -398,7 +397,7 @@ def extend_table(base: LanceTable, store: ObjectStore, rows: pa.Table, dead: Ord
     new_rows = pa.concat_tables([*gathered, _aligned(rows, dataset.schema)])
     new: list[Any] = []  # Any: lance FragmentMetadata
     if new_rows.num_rows:
-        new = _guarded(
+        new = guarded(
             "writing",
             lambda: lance_module.fragment.write_fragments(
                 new_rows,
@@ -425,7 +424,7 @@ def compact_table(base: LanceTable, store: ObjectStore, schema: pa.Schema, *, an
     """
     started_s = time.time()
     dataset = base.dataset()
-    fragments = base._guarded("opening", dataset.get_fragments)
+    fragments = base.guarded("opening", dataset.get_fragments)
     anew = anew or not _same_columns(dataset.schema, schema)
     chosen = list(fragments)
     if not anew:
@@ -455,7 +454,7 @@ def compact_table(base: LanceTable, store: ObjectStore, schema: pa.Schema, *, an
         )
 
     store.before_write()
-    new = list(base._guarded("writing", write)) if sum(fragment.count_rows() for fragment in chosen) else []
+    new = list(base.guarded("writing", write)) if sum(fragment.count_rows() for fragment in chosen) else []
     operation = _lance().LanceOperation
     if anew:
         version = _commit(dataset, operation.Overwrite(schema, new))
@@ -498,7 +497,7 @@ def index_table(base: LanceTable, store: ObjectStore, columns: Sequence[str], *,
                 continue
         name = f"{column}_btree"
         new.append(
-            _guarded(
+            guarded(
                 "indexing",
                 lambda c=column, n=name: dataset.create_index_uncommitted(
                     c, "BTREE", name=n, replace=True, fragment_ids=list(present)
@@ -541,9 +540,7 @@ def _commit(dataset: Any, operation: Any) -> str:  # Any: lance objects
     from lance import LanceDataset
 
     read_version = dataset.version
-    committed = _guarded(
-        "committing", lambda: LanceDataset.commit(dataset, operation, read_version=read_version, detached=True)
-    )
+    committed = guarded("committing", lambda: LanceDataset.commit(dataset, operation, read_version=read_version, detached=True))
     return str(committed.version)
 
 
@@ -584,14 +581,3 @@ def _literal(value: Value, type_: pa.DataType) -> str:
     if isinstance(value, float):
         return repr(value)
     raise StorageError(f"storage: {type(value).__name__} cannot be looked up in a table")
-
-
-def _guarded(doing: str, call: Any) -> Any:  # Any: whatever the library call returns
-    """Run a library call; its errors become ours."""
-    try:
-        return call()
-    except StorageError:
-        raise
-    except (OSError, ValueError, RuntimeError) as error:
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise StorageError(f"storage: {doing} a table failed: {first_line}", hint="run `omnigraph repair`") from error
