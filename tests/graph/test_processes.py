@@ -162,3 +162,49 @@ def test_processes_merge_their_branches_at_once(tmp_path: Path) -> None:
                 own[-1].merged_parent_commit_id is not None
             )
         assert not graph.repair().refused
+
+
+COUNTER = """
+    import sys
+    import omnigraph
+    from omnigraph.errors import MergeConflicts
+    root, name, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    read = "query q() { match { $c: Counter } return { $c.value as v } }"
+    write = "query q($v: I64, $b: String) { update Counter set { value: $v, by: $b } where value >= 0 }"
+    with omnigraph.open(root) as graph:
+        for number in range(rounds):
+            while True:
+                graph.merge("main", into=name, strategy="theirs", actor=name)
+                value = int(graph.query(read, branch=name).rows()[0]["v"])
+                graph.mutate(write, {"v": value + 1, "b": f"{name}-{number}"}, branch=name, actor=name)
+                if number % 3 == 2:
+                    graph.optimize(name)
+                try:
+                    graph.merge(name, actor=name)
+                except MergeConflicts:
+                    continue  # another was first: begin again from what it left
+                break
+            graph.optimize()
+"""
+
+
+def test_of_merges_that_change_one_row_none_is_lost(tmp_path: Path) -> None:
+    root = str(tmp_path / "g")
+    names, rounds = ("one", "two", "three"), 6
+    with omnigraph.init(root, "node Counter { name: String @key value: I64 by: String? }") as graph:
+        graph.load([{"type": "Counter", "data": {"name": "c", "value": 0}}], "append")
+        for name in names:
+            graph.create_branch(name)
+    script = textwrap.dedent(COUNTER)
+    processes = [
+        subprocess.Popen([sys.executable, "-c", script, root, name, str(rounds)], stderr=subprocess.PIPE, text=True)
+        for name in names
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    with omnigraph.open(root) as graph:
+        read = "query q() { match { $c: Counter } return { $c.value as v, $c.by as b } }"
+        seen = [graph.query(read, snapshot=commit.graph_commit_id).rows()[0] for commit in graph.commits()[1:]]
+        assert [int(row["v"]) for row in seen] == list(range(len(names) * rounds + 1))
+        assert {row["b"] for row in seen[1:]} == {f"{name}-{number}" for name in names for number in range(rounds)}
