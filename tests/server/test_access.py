@@ -114,6 +114,18 @@ def test_a_snapshot_is_read_as_its_branch(guarded: Browser) -> None:
     assert bot.post("/query", {**PEOPLE, "snapshot": "unknown"}).status == 404
 
 
+def test_a_commit_that_may_not_be_read_looks_like_one_that_is_not_there(guarded: Browser) -> None:
+    guarded.post("/branches", {"name": "draft"})
+    secret = guarded.post("/mutate", {"query": 'query q() { insert Person { name: "Cy" } }', "branch": "draft"}).json()
+    commit = secret["commit"]["graph_commit_id"]
+    assert guarded.get(f"/commits/{commit}/changes").status == 200
+    bot = guarded.as_actor("k-nightly")
+    for hidden, missing in ((commit, "01ARZ3NDEKTSV4RRFFQ69G5FAV"), (commit[:1], "Z")):  # a first letter that all ids share
+        answers = [bot.get(f"/commits/{one}/changes") for one in (hidden, missing)]
+        assert [one.status for one in answers] == [404, 404]
+        assert answers[0].body == answers[1].body.replace(missing.encode(), hidden.encode())
+
+
 def test_a_load_that_forks_needs_two_permissions_before_anything_happens(guarded: Browser) -> None:
     bot = guarded.as_actor("k-nightly")
     denied = bot.post("/load", {"data": LINE, "branch": "draft", "from": "main"})

@@ -73,11 +73,16 @@ def locate(log: Log, store: ObjectStore, main: LogEntry, commit_id: str) -> Loca
             return matching[0]
         found += matching
     if not found or not may_be_commit(commit_id):
-        raise NotFound(f"commit '{commit_id}' not found", hint="`omnigraph commit list` shows the commits of a branch")
+        raise commit_not_found(commit_id)
     if len(found) > 1:
         names = ", ".join(sorted(located.commit.id for located in found)[:_NAMED_MAX])
         raise BadRequest(f"commit '{commit_id}' is ambiguous: it may be {names}", hint="write more of the id")
     return found[0]
+
+
+def commit_not_found(commit_id: str) -> NotFound:
+    """The one answer about a commit that is not there, or that the caller may not know of."""
+    return NotFound(f"commit '{commit_id}' not found", hint="`omnigraph commit list` shows the commits of a branch")
 
 
 def _logs(log: Log, store: ObjectStore, main: LogEntry, highest: str) -> Iterator[tuple[str, int]]:
