@@ -65,6 +65,11 @@ def test_refusals(graph: Path, tmp_path: Path) -> None:
     closed = refuse(str(graph), *bind, folder=tmp_path)
     assert closed.status == 1
     assert "server has no bearer tokens and no policy file configured" in closed.err.splitlines()[0]
+    (tmp_path / "stored.gq").write_text("query lost() { match { $p: Ghost } return { $p.name } }")
+    (tmp_path / "omnigraph.yaml").write_text("queries: { lost: { file: stored.gq } }")
+    lost = refuse(str(graph), *bind, folder=tmp_path, more=with_tokens())
+    assert lost.err.startswith(f"error: graph '{graph}': 1 stored query failed the schema check:\n  query 'lost': "), lost.err
+    assert "loaded bearer token source" in lost.err, "what led there is told behind the reason"
     missing = refuse("absent.omni", "--unauthenticated", *bind, folder=tmp_path)
     assert missing.status == 1
     assert "Traceback" not in missing.err

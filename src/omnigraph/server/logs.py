@@ -18,7 +18,8 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any, Final, TextIO
@@ -47,6 +48,7 @@ class Log:
         self._stream = stream
         self._as_json = as_json
         self._lock = Lock()
+        self._is_held = False
         self._second = 0
         self._second_text = ""
 
@@ -59,15 +61,24 @@ class Log:
         else:
             shown = "".join([f" {key}={_shown(value)}" for key, value in fields.items()])
             line = f"{self._now()} {name} {_flat(message)}{shown}"
+        self._put(level, line)
+
+    def _put(self, level: int, line: str) -> None:
         self._waiting.append(line)
         if self._arrived is None or level >= 30 or len(self._waiting) > BATCH_LINES_MAX:
             self.flush()
         elif not self._arrived.is_set():
             self._arrived.set()
 
+    def line(self, text: str) -> None:
+        """Write a text as it is, with the end of its line."""
+        self._put(30, text)
+
     def flush(self) -> None:
-        """Write what waits, in its order."""
+        """Write what waits, in its order, unless it is held."""
         with self._lock:
+            if self._is_held:
+                return
             lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
             if lines:
                 self._stream.write("\n".join(lines) + "\n")
@@ -81,6 +92,15 @@ class Log:
             self._arrived.clear()
             with contextlib.suppress(OSError, ValueError):  # nobody reads any more
                 self.flush()
+
+    def hold(self) -> None:
+        """Keep what is written until `release`."""
+        self._is_held = True
+
+    def release(self) -> None:
+        """Write what was kept, in its order, and keep nothing more."""
+        self._is_held = False
+        self.flush()
 
     def _now(self) -> str:
         now = time.time()
@@ -113,6 +133,22 @@ def configure(environment: Mapping[str, str]) -> None:
         other.handlers[:] = [_Handler()]
         other.setLevel(max(level, LEVELS["warn"]))
         other.propagate = False
+
+
+@contextmanager
+def held() -> Iterator[Callable[[], None]]:
+    """Keep records back until what is yielded is called, or the block ends: what a refusing server says first is why."""
+    log = _log
+    log.hold()
+    try:
+        yield log.release
+    finally:
+        log.release()
+
+
+def notice(text: str) -> None:
+    """Write lines that are no record, for who starts the server."""
+    _log.line(text)
 
 
 def info(message: str, /, **fields: object) -> None:

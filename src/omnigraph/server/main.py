@@ -6,7 +6,7 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from omnigraph.errors import OmnigraphError
 from omnigraph.server import logs
@@ -21,16 +21,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse_options(argv)
     try:
         logs.configure(os.environ)
-        _serve(options)
-    except OmnigraphError as error:
-        _refuse(error.message, error.hint)
-        return EXIT_REFUSED
     except OSError as error:
-        where = f"{error.filename}: " if isinstance(error.filename, str) else ""
-        _refuse(f"io: {where}{error.strerror or error}", None)
-        return EXIT_REFUSED
-    except KeyboardInterrupt:  # before there was a loop to catch it
-        return EXIT_OK
+        return _refuse_for(error)
+    with logs.held() as release:
+        try:
+            _serve(options, release)
+        except (OmnigraphError, OSError) as error:
+            return _refuse_for(error)
+        except KeyboardInterrupt:  # before there was a loop to catch it
+            return EXIT_OK
     return EXIT_OK
 
 
@@ -44,7 +43,7 @@ def main_with_aws(argv: Sequence[str] | None = None) -> int:
     return main(argv)
 
 
-def _serve(options: Options) -> None:
+def _serve(options: Options, release_log: Callable[[], None]) -> None:
     from omnigraph.config.legacy import QUIET_VARIABLE
     from omnigraph.server.access import RuntimeState
     from omnigraph.server.app import Application
@@ -56,7 +55,7 @@ def _serve(options: Options) -> None:
 
     plan = plan_boot(options, os.environ)
     if plan.notice is not None and QUIET_VARIABLE not in os.environ:
-        print(plan.notice, file=sys.stderr)
+        logs.notice(plan.notice)
     tokens, source = load_tokens(os.environ)
     if tokens:
         logs.info("loaded bearer token source", source=source)
@@ -87,6 +86,7 @@ def _serve(options: Options) -> None:
 
     try:
         listener = bound_socket(plan.bind)
+        release_log()
         state.announce()
         bind = address_of(listener)
         if plan.mode == "single":
@@ -102,6 +102,15 @@ def _serve(options: Options) -> None:
         serve(Application(service, route_table(service)), listener, f"OMNIGRAPH_LISTEN_ADDR={bind}", reload)
     finally:
         service.close()
+
+
+def _refuse_for(error: OmnigraphError | OSError) -> int:
+    if isinstance(error, OmnigraphError):
+        _refuse(error.message, error.hint)
+    else:
+        where = f"{error.filename}: " if isinstance(error.filename, str) else ""
+        _refuse(f"io: {where}{error.strerror or error}", None)
+    return EXIT_REFUSED
 
 
 def _refuse(message: str, hint: str | None) -> None:
