@@ -25,16 +25,16 @@ def test_every_kind() -> None:
     data = {
         "slug": 'q"\\\n\u0001é/', "text": "", "flag": False, "small": -5, "large": 2**63 - 1, "small_natural": 0,
         "natural": 2**64 - 1, "single": 0.1, "double": -0.0, "day": "1969-12-31", "instant": "2026-04-01 08:30:00.5+02:00",
-        "file": "base64:YWJj", "vector": [1, 0.1, -2.5e-30], "texts": ['"', ""], "flags": [True], "numbers": [],
-        "naturals": [2**64 - 1], "doubles": [1e300], "singles": [16777217], "days": ["1970-01-02"],
+        "file": "base64:YWJj", "vector": [-0.0, 0.1, -2.5e-30], "texts": ['"', ""], "flags": [True], "numbers": [],
+        "naturals": [2**64 - 1], "doubles": [1e300, -0.0, -10, 0], "singles": [16777217], "days": ["1970-01-02"],
         "instants": ["1970-01-01", 2**62], "level": "low",
     }  # fmt: skip
     line = exported(json.dumps({"type": "Thing", "data": data}))
     assert line == (
         r'{"type":"Thing","data":{"id":"q\"\\\n\u0001é/","slug":"q\"\\\n\u0001é/","text":"","flag":false,"small":-5,'
-        r'"large":9223372036854775807,"small_natural":0,"natural":18446744073709551615,"single":0.1,"double":-0,"day":-1,'
-        r'"instant":"2026-04-01T06:30:00.500","file":"base64:YWJj","vector":[1,0.1,-2.5e-30],"texts":["\"",""],"flags":[true],'
-        r'"numbers":[],"naturals":[18446744073709551615],"doubles":[1e+300],"singles":[16777216],"days":[1],'
+        r'"large":9223372036854775807,"small_natural":0,"natural":18446744073709551615,"single":0.1,"double":-0.0,"day":-1,'
+        r'"instant":"2026-04-01T06:30:00.500","file":"base64:YWJj","vector":[-0.0,0.1,-2.5e-30],"texts":["\"",""],"flags":[true],'
+        r'"numbers":[],"naturals":[18446744073709551615],"doubles":[1e+300,-0.0,-10,0],"singles":[16777216],"days":[1],'
         r'"instants":["1970-01-01T00:00:00",4611686018427387904],"level":"low"}}'
         "\n"
     )

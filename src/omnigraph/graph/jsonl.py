@@ -143,7 +143,7 @@ def _join(pieces: list[Piece]) -> bytes:
 def _texts(values: pa.Array, type_: PropertyType) -> tuple[pa.Array, str]:
     """Return the texts of a column, null where it is null, and the quote that still belongs around them."""
     if type_.scalar is Scalar.VECTOR:
-        return _list_texts(values, values.flatten().cast(pa.string()), type_.dimension), ""
+        return _list_texts(values, _float_texts(values.flatten()), type_.dimension), ""
     if type_.is_list:
         items, quote = _texts(values.flatten(), PropertyType(type_.scalar))
         if quote:
@@ -160,7 +160,18 @@ def _texts(values: pa.Array, type_: PropertyType) -> tuple[pa.Array, str]:
         if pc.all(is_text).as_py() is not False:
             return texts, '"'
         return pc.if_else(is_text, pc.binary_join_element_wise('"', texts, '"', ""), texts), ""
+    if pa.types.is_floating(values.type):
+        return _float_texts(values), ""
     return values.cast(pa.string()), ""
+
+
+def _float_texts(values: pa.Array) -> pa.Array:
+    """Return the shortest exact texts. Arrow's ``-0`` is an integer to most readers of JSON, who lose its sign."""
+    texts = values.cast(pa.string())
+    numbers = values.to_numpy(zero_copy_only=False)
+    if not (np.signbit(numbers) & (numbers == 0)).any():
+        return texts
+    return pc.if_else(pc.equal(texts, "-0"), "-0.0", texts)
 
 
 def _list_texts(values: pa.Array, items: pa.Array, width: int | None) -> pa.Array:
