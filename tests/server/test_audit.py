@@ -25,6 +25,8 @@ def test_decisions_and_writes_are_kept(guarded: Browser, tmp_path: Path, monkeyp
     assert earlier == {"message": "earlier"}
     for record in records:
         record.pop("time")
+    requests = [record.pop("request_id") for record in records]
+    assert requests[0] == requests[1] != requests[2] != requests[3] == requests[4]
     decision = {"level": "INFO", "message": "policy decision", "actor_id": "act-mara", "action": "change", "branch": "main"}
     assert records[0] == decision | {"target_branch": None, "allowed": "true", "matched_rule_id": "curators-write"}
     write = {"level": "INFO", "message": "write", "graph": "alpha", "actor_id": "act-mara", "operation": "mutate"}

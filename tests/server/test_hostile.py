@@ -7,6 +7,7 @@ import hmac
 import http.client
 import json
 import random
+import re
 import resource
 import select
 import socket
@@ -157,6 +158,15 @@ def test_two_lengths_are_refused(server: Server) -> None:
         with connect(server) as raw:
             raw.sendall(b"POST /query HTTP/1.1\r\nHost: x\r\n" + pair + b"\r\n\r\nabcd")
             assert answer(raw)[0] == 400
+
+
+def test_what_is_no_http_has_an_id_too(server: Server) -> None:
+    with connect(server) as raw:
+        raw.sendall(b"\x16\x03\x01\x02\x00\r\n\r\n")
+        told = b"".join(iter(lambda: raw.recv(4096), b""))
+    found = re.search(rb"x-request-id: ([0-9a-f]{16})\r\n", told)
+    assert told.startswith(b"HTTP/1.1 400 ") and found is not None, told
+    assert f"request_id={found[1].decode()}" in server.logged()
 
 
 def test_heads_and_bodies_that_do_not_come(impatient: Server) -> None:

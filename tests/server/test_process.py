@@ -101,7 +101,7 @@ def test_nothing_secret_is_logged(graph: Path, tmp_path: Path) -> None:
         assert server.send("POST", "/query", {"query": NAMES, "params": {"x": "s3cret-param"}})[0] == 200
         assert server.send("GET", "/commits?actor=s3cret-actor")[0] == 200
         assert server.send("GET", "/snapshot", Authorization="Bearer s3cret-token")[0] == 401
-        assert server.send("POST", "/queries/people")[0] == 200
+        assert server.send("POST", "/queries/people", **{"X-Request-Id": "trace-7"})[0] == 200
         assert server.send("POST", "/mutate", {"query": "s3cret"})[0] == 400
         assert server.stop() == 0
         log = server.logged()
@@ -115,6 +115,13 @@ def test_nothing_secret_is_logged(graph: Path, tmp_path: Path) -> None:
     )
     assert "stored query invoked graph=alpha actor=act-mara query=people kind=read" in log
     assert re.search(r"request method=GET path=/commits status=200 latency_ms=[0-9.]+ request_id=", log)
+    traced = [line.split(" ", 2)[2] for line in log.splitlines() if line.endswith(" request_id=trace-7")]
+    assert [text.partition("=")[0].rpartition(" ")[0] for text in traced] == [
+        "policy decision",
+        "policy decision",
+        "stored query invoked",
+        "request",
+    ]
 
 
 def test_tokens_are_read_again_on_sighup(graph: Path, tmp_path: Path) -> None:

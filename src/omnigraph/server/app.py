@@ -10,6 +10,7 @@ from secrets import token_hex
 from typing import Any, Final
 
 from omnigraph.query import Cancelled
+from omnigraph.server import logs
 from omnigraph.server.answer import Answer, Header, Stream
 from omnigraph.server.call import Call, ClientGone
 from omnigraph.server.failure import answer_to
@@ -45,6 +46,7 @@ class Application:
         headers: list[Header] = scope["headers"]
         incoming = next((value for name, value in headers if name == b"x-request-id"), b"")
         request_id = incoming if _SANE_ID.fullmatch(incoming) else token_hex(8).encode()
+        logs.request_id.set(request_id.decode())
         operation = "none"
         match: Match | None = None
         try:
@@ -55,7 +57,7 @@ class Application:
             call = Call(self.service, match, headers, scope["query_string"], receive, gone, scope["method"] == "HEAD")
             answer = await self._answer(call)
         except (ClientGone, Cancelled):
-            info("client gone", method=scope["method"], path=scope["path"], request_id=request_id.decode())
+            info("client gone", method=scope["method"], path=scope["path"])
             return
         except Exception as error:
             answer = answer_to(error)
@@ -69,14 +71,7 @@ class Application:
         elapsed_s = time.perf_counter() - started
         if self.service.metrics is not None:
             self.service.metrics.observe(operation, answer.status, elapsed_s)
-        info(
-            "request",
-            method=scope["method"],
-            path=scope["path"],
-            status=answer.status,
-            latency_ms=elapsed_s * 1000,
-            request_id=request_id.decode(),
-        )
+        info("request", method=scope["method"], path=scope["path"], status=answer.status, latency_ms=elapsed_s * 1000)
 
     async def _answer(self, call: Call) -> Answer | Stream:
         """Authenticate, find the graph, then let the handler work. The order decides what a stranger can learn."""

@@ -20,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any, Final, TextIO
@@ -27,6 +28,9 @@ from typing import Any, Final, TextIO
 LEVELS: Final = {"error": 40, "warn": 30, "info": 20, "debug": 10}
 _NAMES: Final = {40: "ERROR", 30: "WARN", 20: "INFO", 10: "DEBUG"}
 _PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+~,*<>")
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request that is being answered: it stands in every record that is written for it on the event loop."""
 
 
 BATCH_S: Final = 0.02
@@ -55,6 +59,9 @@ class Log:
     def write(self, level: int, message: str, fields: Mapping[str, object]) -> None:
         """Write one record as one line, in one piece."""
         name = _NAMES.get(level, "ERROR" if level > 40 else "INFO")
+        request = request_id.get()
+        if request:
+            fields = {**fields, "request_id": request}
         if self._as_json:
             record = {"time": self._now(), "level": name, "message": message, **fields}
             line = json.dumps(record, ensure_ascii=False, default=str)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections.abc import Iterable
+from secrets import token_hex
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -25,6 +26,11 @@ RESERVED_FILES: Final = 256
 """Files of this process that are no connections: tables, the log, standard streams."""
 _FILES_WITHOUT_LIMIT: Final = 1 << 20
 _DROPPED_AT_ONCE: Final = 64
+
+_REFUSAL: Final = (
+    b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n"
+    b"x-content-type-options: nosniff\r\nconnection: close\r\n\r\n"
+)
 
 GONE: Final = "omnigraph.gone"
 """The extension of ASGI's scope that says, on any thread, whether the client has closed the connection."""
@@ -130,9 +136,10 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, status: bytes, message: str) -> None:
         body = compact(ErrorOutput(message, "bad_request"))
-        head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        self.transport.write(head % (status, len(body)) + body)
+        request_id = token_hex(8)
+        self.transport.write(_REFUSAL % (status, len(body), request_id.encode()) + body)
         self.transport.close()
+        warn("request refused", status=status.decode(), reason=message, request_id=request_id)
 
     def _count(self, size_bytes: int) -> None:
         """Raising inside a callback of the parser is its way to stop."""
