@@ -103,7 +103,8 @@ def test_snapshot_schema_and_branches(open_server: Browser) -> None:
     assert [(table["table_key"], table["row_count"]) for table in document["tables"]] == [("edge:Knows", 1), ("node:Person", 2)]
     assert open_server.get("/snapshot?branch=%20main%20").json() == document
     assert open_server.get("/snapshot?branch=draft").status == 404
-    assert open_server.get("/snapshot?branch=%ff").status == 400
+    for path in ("/snapshot?branch=%ff", "/snapshot?other=%ff", "/branches?other=%ff"):  # read by the route or not
+        assert open_server.get(path).status == 400
     assert open_server.get("/snapshot?branch=main&branch=main").status == 400
     assert open_server.get("/snapshot?unknown=1").status == 200
     assert open_server.get("/schema").json() == {"schema_source": SCHEMA}

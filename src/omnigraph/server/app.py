@@ -83,6 +83,7 @@ class Application:
         call.locate()
         if call.match.graph_id is not None:
             info("graph routed", graph_id=call.match.graph_id)
+        call.query_names()  # a query string that cannot be decoded is refused on every route, whether it would be read or not
         return await route.handler(call)
 
 
