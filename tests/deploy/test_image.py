@@ -99,12 +99,21 @@ def test_the_default_variant_has_no_aws_sdk(image: Path, tmp_path: Path) -> None
     assert "AWS support is not installed" in secret.stderr
 
 
-@pytest.mark.slow
-def test_the_aws_variant_installs_and_reads_secrets(tmp_path: Path) -> None:
-    programs = install(tmp_path, "aws")
+def listed_in(programs: Path) -> list[str]:
+    """Return what is installed beside the programs, as name==version."""
     python = str((programs / "omnigraph").resolve().parent / "python")
-    assert run(python, "-m", "pip", "check", folder=tmp_path).returncode == 0
-    listed = run(python, "-m", "pip", "list", "--format", "freeze", folder=tmp_path).stdout.lower().split()
+    assert run(python, "-m", "pip", "check", folder=programs).returncode == 0
+    return run(python, "-m", "pip", "list", "--format", "freeze", folder=programs).stdout.lower().split()
+
+
+@pytest.mark.slow
+def test_the_aws_variant_installs_and_reads_secrets(image: Path, tmp_path: Path) -> None:
+    programs = install(tmp_path, "aws")
+    listed = listed_in(programs)
+    more = sorted({line.partition("=")[0] for line in set(listed) - set(listed_in(image))})
+    page = (ROOT / "docs" / "user" / "install.md").read_text()
+    assert more == ["boto3", "botocore", "jmespath", "s3transfer"], "the page about installing tells what the extra costs"
+    assert all(f"`{name}`" in page for name in more)
     pinned = (ROOT / "constraints.txt").read_text().lower().splitlines()
     assert [line for line in listed if line.startswith("boto3==")] == [line for line in pinned if line.startswith("boto3==")]
     nobody = {  # no keys, no role, and a place where nobody answers: it is the SDK that says so
