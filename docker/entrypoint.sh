@@ -19,7 +19,7 @@ bind=${OMNIGRAPH_BIND:-0.0.0.0:8080}
 
 # Whether a variable says yes: after trimming not empty, not 0, not false in any case.
 truthy() {
-    word=$(printf '%s' "$1" | tr -d '[:space:]' | tr '[:upper:]' '[:lower:]')
+    word=$(printf '%s' "$1" | sed 's/^[[:space:]]*//; s/[[:space:]]*$//' | tr '[:upper:]' '[:lower:]')
     case $word in
     '' | 0 | false) return 1 ;;
     *) return 0 ;;
@@ -63,6 +63,9 @@ omnigraph-server container startup requires one of:
 Optional:
   OMNIGRAPH_TARGET      a name of the graphs in OMNIGRAPH_CONFIG
   OMNIGRAPH_BIND        where to listen (0.0.0.0:8080)
+  OMNIGRAPH_ALLOW_QUARANTINE, OMNIGRAPH_REQUIRE_ALL_GRAPHS
+                        1: serve a cluster without its faulty graphs; whole or not at all
+The server itself asks for tokens, such as OMNIGRAPH_SERVER_BEARER_TOKEN, or for OMNIGRAPH_UNAUTHENTICATED=1.
 Or give the arguments of omnigraph-server.
 HELP
 exit 64

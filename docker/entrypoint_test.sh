@@ -89,6 +89,9 @@ for word in '' 0 ' 0 ' false FALSE ' False'; do
     gives "the switches are off when '$word'" --cluster /c --bind 0.0.0.0:8080
 done
 
+run OMNIGRAPH_CLUSTER=/c 'OMNIGRAPH_ALLOW_QUARANTINE=fal se' --
+gives 'only the ends of a switch are trimmed' --cluster /c --bind 0.0.0.0:8080 --allow-quarantine
+
 run OMNIGRAPH_TARGET_URI='s3://bucket/a graph' --
 gives 'an address' 's3://bucket/a graph' --bind 0.0.0.0:8080
 
@@ -103,7 +106,8 @@ gives 'a config' --config /o.yaml --bind 0.0.0.0:8080
 
 run --
 refuses 'nothing' "$nothing"
-for name in OMNIGRAPH_CLUSTER OMNIGRAPH_TARGET_URI OMNIGRAPH_CONFIG OMNIGRAPH_TARGET OMNIGRAPH_BIND; do
+for name in OMNIGRAPH_CLUSTER OMNIGRAPH_TARGET_URI OMNIGRAPH_CONFIG OMNIGRAPH_TARGET OMNIGRAPH_BIND \
+    OMNIGRAPH_ALLOW_QUARANTINE OMNIGRAPH_REQUIRE_ALL_GRAPHS OMNIGRAPH_SERVER_BEARER_TOKEN OMNIGRAPH_UNAUTHENTICATED; do
     cases=$((cases + 1))
     grep -q "$name" "$work/err" || fail "the help names $name"
 done
