@@ -37,6 +37,16 @@ def test_a_flipped_byte_of_a_record_does_not_take_the_process_down(written: Path
             continue
 
 
+def test_moments_are_no_damage(tmp_path: Path) -> None:
+    """They are kept as `date64`, which Arrow holds to be whole days when it is asked to look closely."""
+    rows = [{"type": "Visit", "data": {"id": "a", "at": "2024-05-06T07:08:09.123Z", "also": ["2024-05-06T07:08:09Z"]}}]
+    with omnigraph.init(tmp_path / "g.omni", "node Visit { at: DateTime?  also: [DateTime]? }") as graph:
+        graph.load(rows, "append")
+    with omnigraph.open(tmp_path / "g.omni") as graph:
+        found = graph.query("query q() { match { $v: Visit } return { $v.at as at, $v.also as also } }").rows()
+    assert found == [{"at": "2024-05-06T07:08:09.123Z", "also": ["2024-05-06T07:08:09.000Z"]}]
+
+
 def test_text_that_is_no_utf8_is_damage() -> None:
     ref = msgspec.msgpack.encode({"format": 1, "nonce": "main"})
     with pytest.raises(CorruptObject, match="object 'refs/main' is damaged") as refused:

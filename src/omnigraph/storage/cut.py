@@ -192,14 +192,26 @@ def encode_rows(batch: pa.RecordBatch | None, header: bytes | None = None, messa
     return b"".join((header, message, _END_OF_STREAM))
 
 
+def _as_numbers(column: pa.Array) -> pa.Array:
+    """Return a column of moments as its numbers: for Arrow a `date64` that is no whole day is not valid."""
+    type_ = column.type
+    if pa.types.is_date64(type_):
+        return column.view(pa.int64())
+    if pa.types.is_list(type_) and pa.types.is_date64(type_.value_type):
+        return column.view(pa.list_(pa.int64()))
+    return column
+
+
 def decode_rows(data: bytes) -> pa.RecordBatch:
     """Return the rows of an Arrow IPC stream. Raises CorruptObject."""
     try:
         with pa.ipc.open_stream(data) as reader:
             table = reader.read_all()
         batches = table.combine_chunks().to_batches()
-        for batch in batches:
-            batch.validate(full=True)  # the arrays are trusted from here on: a wrong offset would take the process down
+        for batch in batches:  # the arrays are trusted from here on: a wrong offset would take the process down
+            batch.validate()
+            for column in batch.columns:
+                _as_numbers(column).validate(full=True)
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         raise CorruptObject(f"storage: rows of a record are damaged: {error}", hint="run `omnigraph repair`") from error
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
