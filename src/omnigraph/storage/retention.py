@@ -95,8 +95,9 @@ class _Retention:
         wanted = {type_id for type_id in wanted if not self._is_dropped(type_id, commit_id)}
         if at == len(noted.commits) - 1:
             showing = self.survey.logs[position.branch_id].showing(noted)
-            if not any(wanted <= self.kept.cuts.get(one.position, set()) for one in showing):
-                self.keep_cut(showing[-1], wanted)  # else a branch holds on to an older one: readers are to find that alone
+            for one in showing[:-1]:  # readers take the last one: what a branch holds of those before it must be in that too
+                wanted |= self.kept.cuts.get(one.position, set())
+            self.keep_cut(showing[-1], wanted)
             return
         self.keep_cut(noted, wanted)
         first_parent = noted.commits[0].parent_at
