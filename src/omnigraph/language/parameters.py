@@ -66,7 +66,7 @@ def bind_parameters(parameters: tuple[Parameter, ...], given: Mapping[str, objec
     for name, type_ in declared.items():
         if name not in values:
             if not type_.nullable:
-                raise BadRequest(f"parameter '{name}' not provided")
+                raise BadRequest(f"parameter '{name}' not provided", hint=f"it is declared ${name}: {type_}")
             values[name] = None
     return values
 

@@ -27,7 +27,8 @@ def check_query(catalog: Catalog, declaration: QueryDeclaration) -> ReadQuery | 
 def check_read(catalog: Catalog, declaration: QueryDeclaration) -> ReadQuery:
     """Check a query that is to be read. Raises TypeCheckError for a mutation before looking at it."""
     if not isinstance(declaration.body, ReadBody):
-        raise TypeCheckError("type error: mutation query cannot be typechecked with read-query API")
+        hint = "run it as a mutation: `omnigraph mutate`, or `graph.mutate` in Python"
+        raise TypeCheckError("type error: mutation query cannot be typechecked with read-query API", hint=hint)
     checked = check_query(catalog, declaration)
     assert isinstance(checked, ReadQuery)
     return checked
