@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 import omnigraph
 from omnigraph.errors import Forbidden, OmnigraphError
 from omnigraph.graph.graph import Graph
+from omnigraph.policy.action import ACTIONS, ActionName
 from omnigraph.policy.engine import compile_policy, load_policy
 from omnigraph.policy.gate import PolicyGate
 from omnigraph.server.access import Access, RuntimeState
@@ -65,6 +68,16 @@ WRITES: dict[str, Write] = {
     ),
 }
 
+Failing = tuple[Callable[[Browser, str], Response], ActionName, bool, bool]
+FAILING: tuple[Failing, ...] = (
+    (lambda server, branch: server.post("/query", {"query": "no query", "branch": branch}), "read", True, False),
+    (lambda server, branch: server.post("/export", {"type_names": ["Ghost"], "branch": branch}), "export", True, False),
+    (lambda server, branch: server.post("/mutate", {"query": "no query", "branch": branch}), "change", True, False),
+    (lambda server, branch: server.post("/branches", {"name": branch, "from": branch}), "branch_create", True, True),
+    (lambda server, branch: server.delete(f"/branches/{branch.replace(' ', '%20')}"), "branch_delete", False, True),
+    (lambda server, branch: server.post("/branches/merge", {"source": branch, "target": branch}), "branch_merge", True, True),
+)
+
 
 @pytest.mark.parametrize("text", [POLICY, SCOPED], ids=["by group", "by scope"])
 def test_the_engine_decides_as_the_door_does(guarded: Browser, graph: Path, text: str) -> None:
@@ -97,6 +110,34 @@ def test_the_engine_decides_as_the_door_does(guarded: Browser, graph: Path, text
                 if branch.strip() in stored.branches():
                     stored.delete_branch(branch)
                 stored.gate = PolicyGate(engine)
+
+
+def test_random_policies_decide_over_http_as_they_do_alone(guarded: Browser) -> None:
+    """What is asked for fails behind the door: a policy alone decides between a 403 and another failure."""
+    luck = random.Random(11)
+    served = guarded.application.service.only_graph
+    actions = [name for name in ACTIONS if name not in ("graph_list", "admin", "invoke_query")]
+    for _ in range(40):
+        rules = []
+        for number in range(luck.randint(0, 4)):
+            action, scope = luck.choice(actions), luck.choice([None, "any", "protected", "unprotected"])
+            narrowed = {} if scope is None else {ACTIONS[action].scope: scope}
+            allow = {"actors": {"group": luck.choice("gh")}, "actions": [action], **narrowed}
+            rules.append({"id": f"r{number}", "allow": allow})
+        members = [luck.sample(ACTORS, luck.randint(1, len(ACTORS))) for _ in "gh"]
+        document = {"version": 1, "groups": dict(zip("gh", members, strict=True)), "protected_branches": ["main", "odd"]}
+        engine = compile_policy(json.dumps({**document, "rules": rules}).encode(), "Graph", "alpha", label="test")
+        served.access, served.graph.gate = Access(RuntimeState.POLICY_ENABLED, engine), PolicyGate(engine)
+        for _ in range(6):
+            actor, branch = luck.choice(ACTORS), luck.choice(["main", "odd", "draft", " odd "])
+            send, action, names, target = luck.choice(FAILING)
+            answer = send(guarded.as_actor(TOKENS[actor]), branch)
+            name = branch.strip()
+            decision = engine.decide(actor, action, name if names else None, name if target else None)
+            assert answer.status >= 400
+            assert (answer.status == 403) == (not decision.allowed), (answer, decision, document, rules)
+            if not decision.allowed:
+                assert answer.error == decision.message
 
 
 def test_the_engine_refuses_what_the_door_let_through(guarded: Browser) -> None:
