@@ -55,3 +55,8 @@ def distinct_branches(source: str, into: str | None) -> tuple[str, str]:
     if source == target:
         raise BadRequest("branch_merge requires distinct source and target branches", hint="name the branch to merge from")
     return source, target
+
+
+def name_of(branch: str | None) -> str:
+    """Return the name of a branch; none is main."""
+    return MAIN if branch is None else branch.strip()
