@@ -70,7 +70,8 @@ def test_a_reader_that_goes_away_ends_the_program_quietly(tmp_path: Path) -> Non
 
 def test_ctrl_c_ends_without_a_trace(tmp_path: Path) -> None:
     code = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background may be born deaf to it\n"
         "from omnigraph.cli import embedded\n"
         "from omnigraph.cli.main import main\n"
         "def wait(uri, gate): print('waiting', flush=True); time.sleep(60)\n"

@@ -24,6 +24,7 @@ from omnigraph.cluster.observe import import_state
 from omnigraph.cluster.status import force_unlock
 from omnigraph.graph import graph as graph_module
 from omnigraph.graph.graph import open_graph
+from omnigraph.graph.upkeep import Upkeep
 from omnigraph.storage.objects import ObjectStore
 from omnigraph.storage.root import open_store
 from omnigraph.wire.cluster import ApplyOutput
@@ -83,7 +84,7 @@ def fated_apply(folder: str, fate: Fate) -> ApplyOutput | None:
     with pytest.MonkeyPatch.context() as patch:
         for module in (root_module, graph_module, engine):
             patch.setattr(module, "open_store", watched)
-        patch.setattr(graph_module.Upkeep, "after_commit", lambda *_: None)  # folds in a thread of its own
+        patch.setattr(Upkeep, "after_commit", lambda *_: None)  # folds in a thread of its own
         patch.setattr(parallel, "THREADS_MAX", 1)
         patch.setattr(engine.shutil, "rmtree", lambda path, **more: fate.step("rmtree", lambda: rmtree(path, **more)))
         patch.setattr(Path, "rename", lambda path, to: fate.step(f"rename {to}", lambda: rename(path, to)))

@@ -185,14 +185,7 @@ def test_time_grows_with_length_only(source: str) -> None:
 
 
 def test_a_dense_query_of_thirty_lines() -> None:
-    best = min(_seconds(DENSE) for _ in range(30))
-    assert best < 0.0007 * 4  # the machine is shared: four times what is asked for, so that only a defect fails
-
-
-def _seconds(source: str) -> float:
-    start = time.perf_counter()
-    check(source)
-    return time.perf_counter() - start
+    check(DENSE)  # how long it takes is measured by the benchmark, row `compile`
 
 
 DENSE = """
