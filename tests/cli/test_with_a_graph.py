@@ -204,7 +204,7 @@ def test_merges_are_previewed_settled_and_tidied_up(og: RealGraph) -> None:
     assert (merged["outcome"], merged["branch_deleted"]) == ("merged", False)
     assert "descendant branch 'below'" in merged["branch_delete_error"]
     shown = json.loads(og("commit", "show", merged["commit"]["graph_commit_id"], "--uri", "g.omni", "--json").out)
-    assert shown["resolved"] == [{"table_key": "node:Person", "strategy": "theirs", "rows": 1}]
+    assert shown["settled"] == [{"table_key": "node:Person", "strategy": "theirs", "rows": 1}]
     gone = og("branch", "merge", "below", "g.omni", "--delete-branch")
     assert gone.out == "merged below into main: already_up_to_date\ndeleted branch below\n"
 

@@ -120,7 +120,7 @@ class Pair:
         before = rows_of(self.graph, target)
         done = self.graph.merge(source, into=target, strategy=chosen)
         assert done.outcome == preview.outcome == outcome
-        assert (done.resolved or []) == preview.resolved
+        assert (done.settled or []) == preview.settled
         after = rows_of(self.graph, target)
         counts = {change.table_key: (change.inserted, change.updated, change.deleted) for change in preview.changes}
         assert counts == changes_between(before, after)

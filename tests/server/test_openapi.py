@@ -60,7 +60,7 @@ InvokeStoredQueryResponse KeyConflictOutput LoadMode ManifestConflictOutput Merg
 ParamDescriptor ParamKind QueriesCatalogOutput QueryCatalogEntry QueryRequest ReadOutput ReadRequest ReadTargetOutput
 SchemaApplyOutput SchemaApplyRequest SchemaOutput SnapshotOutput SnapshotTableOutput
 ExplainOutput ExplainRequest BatchLoadOutput BlobRangeOutput PolicyAnswersOutput WhoamiOutput
-BranchHeadOutput CommitGraphOutput MergeChangeOutput MergePreviewOutput MergePreviewRequest MergeResolvedOutput MergeSideOutput
+BranchHeadOutput CommitGraphOutput MergeChangeOutput MergePreviewOutput MergePreviewRequest MergeSettledOutput MergeSideOutput
 """
 COMPONENTS = sorted(_COMPONENT_NAMES.split())
 

@@ -143,9 +143,9 @@ def test_a_merge_is_previewed_and_settled_by_a_strategy(open_server: Browser) ->
     assert open_server.post("/branches/merge/preview", {**asked, "strategy": "theirs"}).json()["mergeable"] is True
     merged = open_server.post("/branches/merge", {**asked, "strategy": {"Person": "theirs"}}).json()
     assert merged["outcome"] == "merged"
-    assert merged["resolved"] == [{"table_key": "node:Person", "strategy": "theirs", "rows": 1}]
+    assert merged["settled"] == [{"table_key": "node:Person", "strategy": "theirs", "rows": 1}]
     commit = open_server.get(f"/commits/{merged['commit']['graph_commit_id']}").json()
-    assert commit["resolved"] == merged["resolved"]
+    assert commit["settled"] == merged["settled"]
 
 
 def test_merge_may_delete_its_source(open_server: Browser) -> None:

@@ -76,7 +76,7 @@ def _merge(arguments: Arguments) -> int:
         _print_json(BranchMergeOutput(**members, branch_deleted=deleted, branch_delete_error=why or UNSET))
     else:
         lines = [f"merged {done.source} into {done.target}: {done.outcome}"]
-        lines += merge_text.resolved(done.resolved or [])
+        lines += merge_text.settled(done.settled or [])
         lines += [f"deleted branch {done.source}"] if why is None else []
         write_text("\n".join(lines))
     if isinstance(why, str):

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from omnigraph.wire.commit import ResolvedInfo
+from omnigraph.wire.commit import SettledInfo
 from omnigraph.wire.encoding import compact
 from omnigraph.wire.error import MergeConflictInfo, MergeSideInfo
 from omnigraph.wire.merge import MergePreviewOutput
@@ -29,11 +29,11 @@ def preview(found: MergePreviewOutput) -> list[str]:
             if rows
         ]
         lines.append(f"  {change.table_key}: {', '.join(parts)}")
-    lines += resolved(found.resolved)
+    lines += settled(found.settled)
     return [*lines, *conflicts(found.merge_conflicts)]
 
 
-def resolved(found: Sequence[ResolvedInfo]) -> list[str]:
+def settled(found: Sequence[SettledInfo]) -> list[str]:
     """Return a line for each type whose conflicts a strategy settled."""
     return [f"  {one.table_key}: {_counted(one.rows, 'conflict')} settled by {one.strategy}" for one in found]
 

@@ -12,7 +12,7 @@ from omnigraph.graph.opened import OpenedGraph
 from omnigraph.storage.hard_drop import refusal_text, refusals
 from omnigraph.storage.record import MAIN
 from omnigraph.wire.branch import BranchCreateOutput, BranchDeleteOutput
-from omnigraph.wire.commit import At, CommitGraphOutput, ResolvedInfo
+from omnigraph.wire.commit import At, CommitGraphOutput, SettledInfo
 from omnigraph.wire.merge import MergeOutput, MergePreviewOutput
 from omnigraph.wire.request import MergeStrategy
 
@@ -116,10 +116,10 @@ class Branching(OpenedGraph):
         sides_by_table(strategy, target.known.cut.catalog)  # refuses what nobody can mean, also when nothing is to be merged
         ancestry = Ancestry(self._log)
         outcome = "already_up_to_date"
-        resolved: list[ResolvedInfo] = []
+        settled: list[SettledInfo] = []
 
         def evaluate(head: Head) -> Evaluated | None:
-            nonlocal outcome, resolved
+            nonlocal outcome, settled
             relation = relate(ancestry, taken.cut, head.cut)
             outcome = relation.outcome
             if outcome == "already_up_to_date":
@@ -129,7 +129,7 @@ class Branching(OpenedGraph):
             sides = Sides(taken.cut, head.cut, taken.view, head.view)
             sides = under_one_schema(self._log, relation, sides, self._view_of_past)
             merged = evaluate_merge(self._log, ancestry, relation, sides, self._view_at, strategy, actor)
-            resolved = merged.resolved
+            settled = merged.settled
             return publishable(merged.draft, sides), merged.view
 
         published = target.publish(evaluate)
@@ -137,7 +137,7 @@ class Branching(OpenedGraph):
         if published is not None:
             self._after_commit(target, published.head)
             commit = commit_log.info(published.commit)
-        return MergeOutput(source, target_name, outcome, actor, commit, resolved or UNSET)
+        return MergeOutput(source, target_name, outcome, actor, commit, settled or UNSET)
 
     def preview_merge(self, source: str, *, into: str | None = None, strategy: MergeStrategy = None) -> MergePreviewOutput:
         """Say what `merge` would do now, without writing: outcome, rows by type, and every conflict.
@@ -167,7 +167,7 @@ class Branching(OpenedGraph):
             not found.conflicts,
             bases,
             found.changes,
-            found.resolved,
+            found.settled,
             found.conflicts,
         )
 

@@ -82,7 +82,7 @@ def _shared_past(ancestry: Ancestry, before: Located, after: Located) -> list[Lo
     """
     bases = ancestry.merge_bases([before], [after])
     for located in ancestry.only_in([before, after], bases):
-        if "resolved" in located.commit.extra:
+        if "settled" in located.commit.extra:
             first, second = ancestry.parents(located)
             bases = [*bases, *ancestry.merge_bases([first], [second])]
     while len({base.commit.id for base in bases}) > 1:

@@ -22,7 +22,7 @@ from omnigraph.storage.names import branch_of_ref_key
 from omnigraph.storage.objects import ObjectMissing, ObjectStore
 from omnigraph.storage.record import MAIN, CommitEntry, Ref, State, TableState, decode
 from omnigraph.storage.ulid import ULID_LENGTH, decode_ulid, encode_ulid
-from omnigraph.wire.commit import CommitInfo, ResolvedInfo
+from omnigraph.wire.commit import CommitInfo, SettledInfo
 
 _NAMED_MAX: Final = 4
 _TOGETHER: Final = 16
@@ -39,7 +39,7 @@ def info(commit: CommitEntry) -> CommitInfo:
         merged_parent_commit_id=commit.merged_parent,
         actor_id=commit.actor,
         created_at=commit.created_at,
-        resolved=[ResolvedInfo(*one) for one in commit.extra["resolved"]] if "resolved" in commit.extra else UNSET,
+        settled=[SettledInfo(*one) for one in commit.extra["settled"]] if "settled" in commit.extra else UNSET,
     )
 
 

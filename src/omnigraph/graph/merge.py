@@ -29,7 +29,7 @@ from omnigraph.storage.commit import Draft, RowChange
 from omnigraph.storage.cut import Cut, Schema
 from omnigraph.storage.log import Log
 from omnigraph.storage.snapshot_view import SnapshotView
-from omnigraph.wire.commit import ResolvedInfo
+from omnigraph.wire.commit import SettledInfo
 from omnigraph.wire.error import MergeConflictInfo
 from omnigraph.wire.merge import MergeChangeInfo
 from omnigraph.wire.request import MergeStrategy
@@ -86,7 +86,7 @@ class Merged:
 
     draft: Draft
     view: SnapshotView
-    resolved: list[ResolvedInfo]
+    settled: list[SettledInfo]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Preview:
     """What a merge would change by type, what its strategy would settle, and every conflict that would refuse it."""
 
     changes: list[MergeChangeInfo]
-    resolved: list[ResolvedInfo]
+    settled: list[SettledInfo]
     conflicts: list[MergeConflictInfo]
 
 
@@ -121,7 +121,7 @@ def preview_merge(
     merge.compare()
     if not merge.conflicts:
         merge.image()
-    return Preview(merge.change_counts(), merge.resolved(), merge.report())
+    return Preview(merge.change_counts(), merge.settled(), merge.report())
 
 
 class _Merge:
@@ -142,7 +142,7 @@ class _Merge:
         self.taken: dict[str, list[str]] = {}
         self.removed: dict[str, list[str]] = {}
         self.inserted: dict[str, int] = {}
-        self.settled: dict[str, int] = {}
+        self.settled_rows: dict[str, int] = {}
         self.conflicts: list[MergeConflictInfo] = []
         self.only_theirs: list[Located] = []
         self.only_ours: list[Located] = []
@@ -203,7 +203,7 @@ class _Merge:
         """Return whether the strategy names a side for a conflict of a type, and count it then."""
         if table_key not in self.winners:
             return False
-        self.settled[table_key] = self.settled.get(table_key, 0) + 1
+        self.settled_rows[table_key] = self.settled_rows.get(table_key, 0) + 1
         return True
 
     def _all_ids(self, layout: Layout) -> set[str]:
@@ -257,9 +257,9 @@ class _Merge:
             counts.append(MergeChangeInfo(table_key, inserted, updated, len(self.removed.get(table_key, []))))
         return counts
 
-    def resolved(self) -> list[ResolvedInfo]:
+    def settled(self) -> list[SettledInfo]:
         """Return the conflicts that the strategy settled, by type."""
-        return [ResolvedInfo(key, self.winners[key], rows) for key, rows in sorted(self.settled.items())]
+        return [SettledInfo(key, self.winners[key], rows) for key, rows in sorted(self.settled_rows.items())]
 
     def image(self) -> tuple[dict[str, Change], SnapshotView]:
         """Take the source's net change over and judge what it can break: violations join the conflicts."""
@@ -275,16 +275,16 @@ class _Merge:
 
     def merged(self, changes: Mapping[str, Change], view: SnapshotView, actor: str | None) -> Merged:
         """Return the draft of the one commit that the target gets."""
-        resolved = self.resolved()
+        settled = self.settled()
         notes: dict[str, Any] = {}  # Any: notes of a commit
-        if resolved:
-            notes["resolved"] = [[one.table_key, one.strategy, one.rows] for one in resolved]
+        if settled:
+            notes["settled"] = [[one.table_key, one.strategy, one.rows] for one in settled]
         inline = {}
         for table_key, change in changes.items():
             layout = self.layouts[table_key]
             rows = table_of(view, layout.entity).rows
             inline[layout.type_id] = RowChange(change, rows, layout.stored_header)
-        return Merged(Draft("merge", actor, inline, source=self.source, extra=notes), view, resolved)
+        return Merged(Draft("merge", actor, inline, source=self.source, extra=notes), view, settled)
 
     def _rows(self, layout: Layout, row_ids: Sequence[str]) -> pa.RecordBatch | None:
         if not row_ids:

@@ -73,7 +73,7 @@ COMPONENTS: Final = (
     Component("PolicyAnswersOutput", policy.PolicyAnswersOutput, "action,protected,unprotected,without_branch"),
     Component("MergePreviewOutput", merge.MergePreviewOutput, "source,target,outcome,mergeable,changes,merge_conflicts"),
     Component("MergePreviewRequest", request.MergePreviewRequest, "source"),
-    Component("MergeResolvedOutput", commit.ResolvedInfo, "table_key,strategy,rows"),
+    Component("MergeSettledOutput", commit.SettledInfo, "table_key,strategy,rows"),
     Component("MergeSideOutput", error.MergeSideInfo),
     Component("ParamDescriptor", service.ParamDescriptor, "name,kind,nullable"),
     Component("QueriesCatalogOutput", service.QueriesCatalogOutput, "queries"),

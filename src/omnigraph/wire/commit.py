@@ -16,7 +16,7 @@ ORDERS: tuple[Order, ...] = ("oldest", "newest")
 """Which end of a history comes first."""
 
 
-class ResolvedInfo(Shape, frozen=True, gc=False):
+class SettledInfo(Shape, frozen=True, gc=False):
     """Conflicting rows of one type that a strategy settled: ``ours`` kept the target's, ``theirs`` took the source's."""
 
     table_key: str
@@ -27,7 +27,7 @@ class ResolvedInfo(Shape, frozen=True, gc=False):
 class CommitInfo(Shape, frozen=True, gc=False):
     """One commit. ``manifest_branch`` is null for main; ``created_at`` counts microseconds since the epoch.
 
-    ``resolved`` is there for a merge whose strategy settled conflicts.
+    ``settled`` is there for a merge whose strategy settled conflicts.
     """
 
     graph_commit_id: str
@@ -37,7 +37,7 @@ class CommitInfo(Shape, frozen=True, gc=False):
     merged_parent_commit_id: str | None
     actor_id: str | None
     created_at: int
-    resolved: list[ResolvedInfo] | UnsetType = UNSET
+    settled: list[SettledInfo] | UnsetType = UNSET
 
 
 class CommitListOutput(Shape, frozen=True, gc=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import UNSET, UnsetType
 
-from omnigraph.wire.commit import CommitInfo, ResolvedInfo
+from omnigraph.wire.commit import CommitInfo, SettledInfo
 from omnigraph.wire.encoding import Shape
 from omnigraph.wire.error import MergeConflictInfo
 
@@ -17,7 +17,7 @@ class MergeOutput(Shape, frozen=True, gc=False):
     outcome: str
     actor_id: str | None
     commit: CommitInfo | None = None
-    resolved: list[ResolvedInfo] | UnsetType = UNSET
+    settled: list[SettledInfo] | UnsetType = UNSET
 
 
 class MergeChangeInfo(Shape, frozen=True, gc=False):
@@ -38,5 +38,5 @@ class MergePreviewOutput(Shape, frozen=True, gc=False):
     mergeable: bool
     base_commit_ids: list[str]
     changes: list[MergeChangeInfo]
-    resolved: list[ResolvedInfo]
+    settled: list[SettledInfo]
     merge_conflicts: list[MergeConflictInfo]
