@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -129,14 +130,9 @@ MERGER = """
 """
 
 
-def test_processes_merge_their_branches_at_once(tmp_path: Path) -> None:
-    root = str(tmp_path / "g")
-    names, rounds = ("one", "two", "three"), 12
-    with omnigraph.init(root, SCHEMA) as graph:
-        graph.load([{"type": "Counter", "data": {"name": "c", "value": 0}}], "append")
-        for name in names:
-            graph.create_branch(name)
-    script = textwrap.dedent(MERGER)
+def run_at_once(program: str, root: str, names: Iterable[str], rounds: int) -> None:
+    """Run a program once for each name, all at the same time; every one must come to its end."""
+    script = textwrap.dedent(program)
     processes = [
         subprocess.Popen([sys.executable, "-c", script, root, name, str(rounds)], stderr=subprocess.PIPE, text=True)
         for name in names
@@ -144,6 +140,16 @@ def test_processes_merge_their_branches_at_once(tmp_path: Path) -> None:
     for process in processes:
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
+
+
+def test_processes_merge_their_branches_at_once(tmp_path: Path) -> None:
+    root = str(tmp_path / "g")
+    names, rounds = ("one", "two", "three"), 12
+    with omnigraph.init(root, SCHEMA) as graph:
+        graph.load([{"type": "Counter", "data": {"name": "c", "value": 0}}], "append")
+        for name in names:
+            graph.create_branch(name)
+    run_at_once(MERGER, root, names, rounds)
     with omnigraph.open(root) as graph:
         rows = [json.loads(line) for line in b"".join(graph.export()).splitlines()]
         items = {row["data"]["id"] for row in rows if row.get("type") == "Item"}
@@ -195,14 +201,7 @@ def test_of_merges_that_change_one_row_none_is_lost(tmp_path: Path) -> None:
         graph.load([{"type": "Counter", "data": {"name": "c", "value": 0}}], "append")
         for name in names:
             graph.create_branch(name)
-    script = textwrap.dedent(COUNTER)
-    processes = [
-        subprocess.Popen([sys.executable, "-c", script, root, name, str(rounds)], stderr=subprocess.PIPE, text=True)
-        for name in names
-    ]
-    for process in processes:
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
+    run_at_once(COUNTER, root, names, rounds)
     with omnigraph.open(root) as graph:
         read = "query q() { match { $c: Counter } return { $c.value as v, $c.by as b } }"
         seen = [graph.query(read, snapshot=commit.graph_commit_id).rows()[0] for commit in graph.commits()[1:]]
